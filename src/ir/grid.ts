@@ -1,0 +1,50 @@
+/**
+ * The grid of integers that a quantized value lies on: `real = (q - zero) * scale`, `lo <= q <= hi`.
+ */
+import type { DType, Tensor } from "../tensor/tensor.ts";
+
+export type Grid = {
+  /** Size of one step; a float32 value. */
+  readonly scale: number;
+  /** The integer that stands for 0. */
+  readonly zero: number;
+  readonly lo: number;
+  readonly hi: number;
+};
+
+const ranges: { readonly [D in DType]?: readonly [lo: number, hi: number] } = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+};
+
+/** The grid that per-tensor scale and zero-point tensors describe; undefined where they do not. */
+export function gridOf(scale: Tensor | undefined, zeroPoint: Tensor | undefined): Grid | undefined {
+  const range = zeroPoint === undefined ? undefined : ranges[zeroPoint.dtype];
+  const [step, zero] = [scale?.data[0], zeroPoint?.data[0]];
+  const perTensor = scale?.data.length === 1 && zeroPoint?.data.length === 1;
+  if (!perTensor || range === undefined || step === undefined || zero === undefined) {
+    return undefined;
+  }
+  return { scale: Number(step), zero: Number(zero), lo: range[0], hi: range[1] };
+}
+
+export function sameGrid(a: Grid, b: Grid): boolean {
+  return a.scale === b.scale && a.zero === b.zero && a.lo === b.lo && a.hi === b.hi;
+}
+
+/** The integer that a real value becomes: ONNX's QuantizeLinear, round half to even. */
+export function quantizeOnto(grid: Grid, real: number): number {
+  const steps = Math.fround(real / grid.scale);
+  const rounded = roundHalfEven(steps) + grid.zero;
+  return Math.min(grid.hi, Math.max(grid.lo, rounded));
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}

@@ -1,0 +1,111 @@
+/**
+ * Keeps integer sums exact in float32. Every integer below 2^24 is exact, in any order of summation;
+ * where a layer's accumulator may pass that, its weights are split into planes
+ * (`w = base * high + low`) whose own sums stay below it.
+ */
+import { inputError } from "../error.ts";
+
+/** Float32 holds every integer of magnitude up to this. */
+export const exactLimit: number = 2 ** 24;
+
+/** Integer range of a layer's input after its zero point is taken away. */
+export type Interval = { readonly lo: number; readonly hi: number };
+
+/**
+ * Largest magnitude that any partial sum of `sum(w * x)` over one channel can reach, in any order:
+ * the positive and the negative products summed apart.
+ */
+export function partialSumBound(weights: ArrayLike<number>, x: Interval): number {
+  let [above, below] = [0, 0];
+  for (let at = 0; at < weights.length; at += 1) {
+    const weight = weights[at] ?? 0;
+    const [a, b] = [weight * x.lo, weight * x.hi];
+    above += Math.max(a, b, 0);
+    below += Math.min(a, b, 0);
+  }
+  return Math.max(above, -below);
+}
+
+/** Weights [out, ...] and bias [out] of a layer, as integers. */
+export type IntegerWeights = {
+  readonly weight: ArrayLike<number> & { readonly length: number };
+  readonly bias: ArrayLike<number>;
+  readonly channels: number;
+};
+
+/** The bound of the whole layer: its worst channel, bias included. */
+export function layerBound(layer: IntegerWeights, x: Interval): number {
+  const perChannel = layer.weight.length / layer.channels;
+  let worst = 0;
+  for (let channel = 0; channel < layer.channels; channel += 1) {
+    const start = channel * perChannel;
+    const row = sliceOf(layer.weight, start, start + perChannel);
+    worst = Math.max(worst, partialSumBound(row, x) + Math.abs(layer.bias[channel] ?? 0));
+  }
+  return worst;
+}
+
+function sliceOf(values: ArrayLike<number>, start: number, end: number): Float32Array {
+  const out = new Float32Array(end - start);
+  for (let at = start; at < end; at += 1) out[at - start] = values[at] ?? 0;
+  return out;
+}
+
+/** One summand of a split layer; it counts `factor` times. */
+export type Plane = {
+  readonly factor: number;
+  readonly weight: Float32Array;
+  readonly bias: Float32Array;
+};
+
+/**
+ * The planes of a layer, lowest first: `acc = sum(factor * plane)`, each plane exact in float32.
+ * One plane where the layer itself is. Throws where even three do not suffice.
+ */
+export function exactPlanes(layer: IntegerWeights, x: Interval, node?: string): readonly Plane[] {
+  for (const bases of [[], [64], [8, 8], [4, 4]]) {
+    const planes = split(layer, bases);
+    const fits = planes.every(
+      ({ weight, bias }) => layerBound({ weight, bias, channels: layer.channels }, x) < exactLimit,
+    );
+    if (fits) return planes;
+  }
+  throw inputError("the accumulator is too wide for exact simulation", {
+    node,
+    expected: `planes below 2^24`,
+    got: `a bound of ${layerBound(layer, x)}`,
+    hint: "The layer sums more products than any supported chip; split its input channels",
+  });
+}
+
+/** Digits of weights and bias in mixed base, balanced around 0; the last plane takes what is left. */
+function split(layer: IntegerWeights, bases: readonly number[]): readonly Plane[] {
+  let weight = sliceOf(layer.weight, 0, layer.weight.length);
+  let bias = Float64Array.from({ length: layer.channels }, (_, at) => layer.bias[at] ?? 0);
+  let factor = 1;
+  const planes: Plane[] = [];
+  for (const base of bases) {
+    const [weightDigits, biasDigits] = [digits(weight, base), digits(bias, base)];
+    planes.push({ factor, weight: weightDigits.low, bias: biasDigits.low });
+    weight = weightDigits.high;
+    bias = Float64Array.from(biasDigits.high);
+    factor *= base;
+  }
+  return [...planes, { factor, weight, bias: Float32Array.from(bias) }];
+}
+
+/** `value = base * high + low`, `-base/2 <= low < base/2`. */
+function digits(
+  values: Float32Array | Float64Array,
+  base: number,
+): { readonly high: Float32Array<ArrayBuffer>; readonly low: Float32Array<ArrayBuffer> } {
+  const high = new Float32Array(values.length);
+  const low = new Float32Array(values.length);
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at] ?? 0;
+    const quotient = Math.floor(value / base + 0.5);
+    high[at] = quotient;
+    low[at] = value - base * quotient;
+  }
+  return { high, low };
+}
