@@ -1,0 +1,46 @@
+/**
+ * A data set: named samples that load their picture when asked. Where they come from (lists, folders,
+ * IDX, CIFAR, LMDB) is `open.node.ts`'s matter; nothing here reads files.
+ */
+import { inputError } from "../error.ts";
+import type { Image } from "./image.ts";
+
+export type Sample = {
+  /** The file as the list names it, or `source#index`. */
+  readonly name: string;
+  /** Class index from 0; undefined where the source gives none. */
+  readonly label: number | undefined;
+  /** Decodes the picture anew at every call; nothing is kept. */
+  readonly load: () => Promise<Image>;
+};
+
+export type Dataset = {
+  /** The path as the user gave it. */
+  readonly source: string;
+  readonly samples: readonly Sample[];
+  /** Class names by label, where known. */
+  readonly classes?: readonly string[];
+};
+
+/** The first `limit` samples. */
+export function take(dataset: Dataset, limit: number): Dataset {
+  return { ...dataset, samples: dataset.samples.slice(0, limit) };
+}
+
+/** Throws unless every label has a name in `classes`; a data set without names passes. */
+export function checkLabels(dataset: Dataset): Dataset {
+  const { classes } = dataset;
+  if (classes === undefined) return dataset;
+  const bad = dataset.samples.find(
+    ({ label }) => label !== undefined && (label < 0 || label >= classes.length),
+  );
+  if (bad !== undefined) {
+    throw inputError("a label has no class name", {
+      where: `${dataset.source}: ${bad.name}`,
+      expected: `0..${classes.length - 1}`,
+      got: `${bad.label}`,
+      hint: "Labels count from 0; give the list of names that belongs to this data.",
+    });
+  }
+  return dataset;
+}

@@ -1,0 +1,48 @@
+/**
+ * Text of lists and label files as users have it: UTF-8 with or without a byte-order mark, UTF-16 with one,
+ * or GBK; any line ending.
+ */
+import { inputError } from "../error.ts";
+
+/** Largest list or label file, in bytes. */
+export const maxTextBytes: number = 2 ** 28;
+
+/** The text. What is not valid UTF-8 is taken for GBK, the other encoding that lists for these chips come in. */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  if (bytes.length > maxTextBytes) {
+    throw inputError("the text file is too large", {
+      where: name,
+      expected: `at most ${maxTextBytes} bytes`,
+      got: `${bytes.length}`,
+    });
+  }
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return decodeGbk(bytes, name);
+  }
+}
+
+function decodeGbk(bytes: Uint8Array, name: string): string {
+  let text: string | undefined;
+  try {
+    text = new TextDecoder("gbk", { fatal: true }).decode(bytes);
+  } catch {
+    // Told below, with the facts.
+  }
+  if (text === undefined || text.includes("\0")) {
+    throw inputError("not a text file", {
+      where: name,
+      expected: "UTF-8 or GBK text",
+      got: "other bytes",
+    });
+  }
+  return text;
+}
+
+/** Lines without their ending: LF, CRLF or CR. */
+export function splitLines(text: string): string[] {
+  return text.split(/\r\n|\n|\r/);
+}
