@@ -1,0 +1,37 @@
+/**
+ * Any report as text for the terminal: a pure string, coloured only by the style that is passed in.
+ */
+import type { JobReport, Report } from "./reports.ts";
+import { plainStyle, type Style } from "./table.ts";
+import { inspectText } from "./text-inspect.ts";
+import { quantizeText } from "./text-quantize.ts";
+import { calibrateText, compareText, evaluateText, runText } from "./text-results.ts";
+
+/** The report as lines of text, a newline at the end. Names from files come out without escapes. */
+export function renderText(report: Report, style: Style = plainStyle): string {
+  switch (report.schema) {
+    case "inlay.inspect/1":
+      return inspectText(report, style);
+    case "inlay.evaluate/1":
+      return evaluateText(report, style);
+    case "inlay.calibrate/1":
+      return calibrateText(report, style);
+    case "inlay.quantize/1":
+      return quantizeText(report, style);
+    case "inlay.compare/1":
+      return compareText(report, style);
+    case "inlay.run/1":
+      return runText(report, style);
+    case "inlay.report/1":
+      return jobText(report, style);
+  }
+}
+
+/** The parts of a job that were run, one below the other. */
+function jobText(report: JobReport, style: Style): string {
+  const { inspect, calibrate, quantize, evaluate, compare } = report;
+  return [inspect, calibrate, quantize, evaluate.float, evaluate.quantized, compare]
+    .filter((part) => part !== null)
+    .map((part) => renderText(part, style))
+    .join("\n");
+}
