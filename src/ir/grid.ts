@@ -1,6 +1,7 @@
 /**
  * The grid of integers that a quantized value lies on: `real = (q - zero) * scale`, `lo <= q <= hi`.
  */
+import { quantizeValue } from "../fixed/affine.ts";
 import type { DType, Tensor } from "../tensor/tensor.ts";
 
 export type Grid = {
@@ -37,14 +38,6 @@ export function sameGrid(a: Grid, b: Grid): boolean {
 
 /** The integer that a real value becomes: ONNX's QuantizeLinear, round half to even. */
 export function quantizeOnto(grid: Grid, real: number): number {
-  const steps = Math.fround(real / grid.scale);
-  const rounded = roundHalfEven(steps) + grid.zero;
-  return Math.min(grid.hi, Math.max(grid.lo, rounded));
-}
-
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return rest < 0.5 ? floor : floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  const format = { qMin: grid.lo, qMax: grid.hi, rounding: "halfEven" } as const;
+  return quantizeValue(real, { scale: grid.scale, zeroPoint: grid.zero }, format);
 }

@@ -4,6 +4,7 @@
  * (`w = base * high + low`) whose own sums stay below it.
  */
 import { inputError } from "../error.ts";
+import { accumulatorBound } from "../fixed/accumulator.ts";
 
 /** Float32 holds every integer of magnitude up to this. */
 export const exactLimit: number = 2 ** 24;
@@ -11,44 +12,21 @@ export const exactLimit: number = 2 ** 24;
 /** Integer range of a layer's input after its zero point is taken away. */
 export type Interval = { readonly lo: number; readonly hi: number };
 
-/**
- * Largest magnitude that any partial sum of `sum(w * x)` over one channel can reach, in any order:
- * the positive and the negative products summed apart.
- */
-export function partialSumBound(weights: ArrayLike<number>, x: Interval): number {
-  let [above, below] = [0, 0];
-  for (let at = 0; at < weights.length; at += 1) {
-    const weight = weights[at] ?? 0;
-    const [a, b] = [weight * x.lo, weight * x.hi];
-    above += Math.max(a, b, 0);
-    below += Math.min(a, b, 0);
-  }
-  return Math.max(above, -below);
-}
-
 /** Weights [out, ...] and bias [out] of a layer, as integers. */
 export type IntegerWeights = {
-  readonly weight: ArrayLike<number> & { readonly length: number };
+  readonly weight: ArrayLike<number>;
   readonly bias: ArrayLike<number>;
-  readonly channels: number;
 };
 
-/** The bound of the whole layer: its worst channel, bias included. */
+/** Largest magnitude of any partial sum of the layer, in any order, bias included. */
 export function layerBound(layer: IntegerWeights, x: Interval): number {
-  const perChannel = layer.weight.length / layer.channels;
-  let worst = 0;
-  for (let channel = 0; channel < layer.channels; channel += 1) {
-    const start = channel * perChannel;
-    const row = sliceOf(layer.weight, start, start + perChannel);
-    worst = Math.max(worst, partialSumBound(row, x) + Math.abs(layer.bias[channel] ?? 0));
-  }
-  return worst;
-}
-
-function sliceOf(values: ArrayLike<number>, start: number, end: number): Float32Array {
-  const out = new Float32Array(end - start);
-  for (let at = start; at < end; at += 1) out[at - start] = values[at] ?? 0;
-  return out;
+  // Padding reads as 0, so the range must hold it.
+  const range = { low: Math.min(x.lo, 0), high: Math.max(x.hi, 0) };
+  const bounds = accumulatorBound(layer.weight, layer.bias, range);
+  return bounds.reduce(
+    (worst, { partialMin, partialMax }) => Math.max(worst, -partialMin, partialMax),
+    0,
+  );
 }
 
 /** One summand of a split layer; it counts `factor` times. */
@@ -65,9 +43,7 @@ export type Plane = {
 export function exactPlanes(layer: IntegerWeights, x: Interval, node?: string): readonly Plane[] {
   for (const bases of [[], [64], [8, 8], [4, 4]]) {
     const planes = split(layer, bases);
-    const fits = planes.every(
-      ({ weight, bias }) => layerBound({ weight, bias, channels: layer.channels }, x) < exactLimit,
-    );
+    const fits = planes.every(({ weight, bias }) => layerBound({ weight, bias }, x) < exactLimit);
     if (fits) return planes;
   }
   throw inputError("the accumulator is too wide for exact simulation", {
@@ -80,8 +56,8 @@ export function exactPlanes(layer: IntegerWeights, x: Interval, node?: string): 
 
 /** Digits of weights and bias in mixed base, balanced around 0; the last plane takes what is left. */
 function split(layer: IntegerWeights, bases: readonly number[]): readonly Plane[] {
-  let weight = sliceOf(layer.weight, 0, layer.weight.length);
-  let bias = Float64Array.from({ length: layer.channels }, (_, at) => layer.bias[at] ?? 0);
+  let weight = Float32Array.from(layer.weight);
+  let bias = Float64Array.from({ length: layer.bias.length }, (_, at) => layer.bias[at] ?? 0);
   let factor = 1;
   const planes: Plane[] = [];
   for (const base of bases) {

@@ -8,21 +8,16 @@
  * rounded once, in the convolution's own memory layout.
  */
 
+import { inputError } from "../error.ts";
 import { poolGeometry } from "../ir/geometry.ts";
-import { describe, freshId, type Graph, nodeMap } from "../ir/graph.ts";
+import { describe, type Graph, nodeMap } from "../ir/graph.ts";
 import { gridOf } from "../ir/grid.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { ConvAttrs, IntOutput, Node, PoolAttrs, Requantize } from "../ir/ops.ts";
 import { asNchw } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
 import { Emitter } from "./emitter.ts";
-import {
-  exactLimit,
-  exactPlanes,
-  type Interval,
-  type Plane,
-  partialSumBound,
-} from "./exact-planes.ts";
+import { exactLimit, exactPlanes, type Interval, layerBound, type Plane } from "./exact-planes.ts";
 
 const unitWindow: ConvAttrs = { stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1], groups: 1 };
 
@@ -100,8 +95,7 @@ class Lowering {
   #layer(node: Node, output: IntOutput, window: ConvAttrs | undefined): void {
     const [weight, bias, multiplier] = [1, 2, 3].map((at) => this.#tensor(node, at));
     if (weight === undefined || bias === undefined || multiplier === undefined) return;
-    const channels = weight.shape[0] ?? 0;
-    const integers = { weight: asNumbers(weight), bias: asNumbers(bias), channels };
+    const integers = { weight: asNumbers(weight), bias: bias.data as Int32Array };
     const planes = exactPlanes(integers, this.#range(node), describe(node));
     const sums = planes.map((plane) => this.#plane(node, plane, weight, window));
     const acc = this.#recombine(node, sums, planes);
@@ -185,7 +179,10 @@ class Lowering {
     const ones = new Float32Array(channels * kernel[0] * kernel[1]).fill(1);
     const weight = this.#emit.constant(`${node.id}.ones`, float32([channels, 1, ...kernel], ones));
     const pixels = kernel[0] * kernel[1];
-    if (partialSumBound(new Float32Array(pixels).fill(1), this.#range(node)) >= exactLimit) {
+    if (
+      layerBound({ weight: new Float32Array(pixels).fill(1), bias: [0] }, this.#range(node)) >=
+      exactLimit
+    ) {
       throw inputError("the pooling window is too large for exact simulation", {
         node: describe(node),
         got: `${pixels} pixels`,
