@@ -27,6 +27,27 @@ export function take(dataset: Dataset, limit: number): Dataset {
   return { ...dataset, samples: dataset.samples.slice(0, limit) };
 }
 
+/**
+ * `limit` samples in their order, as evenly from the classes as their sizes allow: the first of each class, then the second of
+ * each, and so on.
+ */
+export function takeEvenly(dataset: Dataset, limit: number): Dataset {
+  const seen = new Map<number | undefined, number>();
+  const ranked = dataset.samples.map((sample, index) => {
+    const rank = seen.get(sample.label) ?? 0;
+    seen.set(sample.label, rank + 1);
+    return { sample, index, rank };
+  });
+  const chosen = ranked.toSorted((a, b) => a.rank - b.rank || a.index - b.index).slice(0, limit);
+  const samples = chosen.sort((a, b) => a.index - b.index).map(({ sample }) => sample);
+  return { ...dataset, samples };
+}
+
+/** How many different labels occur. */
+export function labelCount(dataset: Dataset): number {
+  return new Set(dataset.samples.map(({ label }) => label)).size;
+}
+
 /** Throws unless every label has a name in `classes`; a data set without names passes. */
 export function checkLabels(dataset: Dataset): Dataset {
   const { classes } = dataset;

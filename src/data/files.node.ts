@@ -3,7 +3,7 @@
  * limit. Every failure of the file system becomes an error that names the path.
  */
 import { type Dirent, readdirSync, type Stats, statSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { inputError, usageError } from "../error.ts";
@@ -45,12 +45,6 @@ export async function readDataFile(path: string): Promise<Uint8Array> {
   return isGzip ? await gunzipBounded(bytes, path) : bytes;
 }
 
-/** The first bytes of a file, fewer where it is shorter. */
-export async function readHead(path: string, length: number): Promise<Uint8Array> {
-  const source = openSource(path);
-  return await source.read(0, Math.min(length, source.size));
-}
-
 /**
  * Random access to a file. It is opened for each read and closed again: nothing has to be closed by the
  * user of a data set, and a read costs some 0.1 ms more.
@@ -61,26 +55,47 @@ export function openSource(path: string): ByteSource {
   return {
     name: path,
     size: stats.size,
-    read: (offset, length) => readRange(path, offset, length),
+    read: (offset, length) => withSource(path, (source) => source.read(offset, length)),
   };
 }
 
-async function readRange(path: string, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  try {
-    const file = await open(path, "r");
-    try {
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await file.read(bytes, done, length - done, offset + done);
-        if (bytesRead === 0) throw new Error(`file ends at byte ${offset + done}`);
-        done += bytesRead;
-      }
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
+/** Random access to a file that stays open while `use` runs: for many small reads. */
+export async function withSource<T>(
+  path: string,
+  use: (source: ByteSource) => Promise<T>,
+): Promise<T> {
+  const { name, size } = openSource(path);
+  const file = await open(path, "r").catch((cause: unknown) => {
     throw fileError(path, cause);
+  });
+  try {
+    return await use({
+      name,
+      size,
+      read: (offset, length) => readRange(file, path, offset, length),
+    });
+  } finally {
+    await file.close();
+  }
+}
+
+async function readRange(
+  file: FileHandle,
+  path: string,
+  offset: number,
+  length: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let done = 0; done < length; ) {
+    const { bytesRead } = await file
+      .read(bytes, done, length - done, offset + done)
+      .catch((cause: unknown) => {
+        throw fileError(path, cause);
+      });
+    if (bytesRead === 0) {
+      throw inputError("the file became shorter while it was read", { where: path });
+    }
+    done += bytesRead;
   }
   return bytes;
 }

@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { inputError } from "../error.ts";
 import type { OnWarning } from "../notice.ts";
 import type { Dataset, Sample } from "./dataset.ts";
-import { readDataFile, statOrNothing } from "./files.node.ts";
+import { statOrNothing } from "./files.node.ts";
 import { type ListEntry, parseList } from "./list.ts";
 import { pictureSample } from "./open-folder.node.ts";
 import { decodeText } from "./text.ts";
@@ -14,12 +14,13 @@ import { decodeText } from "./text.ts";
  * The list's samples in its order. Files are looked for relative to `root`, or to the list's own folder.
  * One error counts the files that are missing and names the first of them.
  */
-export async function openList(
+export function openList(
   path: string,
+  bytes: Uint8Array,
   root: string | undefined,
   onWarning: OnWarning | undefined,
-): Promise<Dataset> {
-  const entries = parseList(decodeText(await readDataFile(path), path), path);
+): Dataset {
+  const entries = parseList(decodeText(bytes, path), path);
   warnMixed(path, entries, onWarning);
   const base = resolve(root ?? dirname(path));
   const samples: Sample[] = [];

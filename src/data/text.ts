@@ -18,20 +18,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   }
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return decodeGbk(bytes, name);
-  }
-}
-
-function decodeGbk(bytes: Uint8Array, name: string): string {
-  let text: string | undefined;
-  try {
-    text = new TextDecoder("gbk", { fatal: true }).decode(bytes);
-  } catch {
-    // Told below, with the facts.
-  }
+  const text = decodeStrictly("utf-8", bytes) ?? decodeStrictly("gbk", bytes);
   if (text === undefined || text.includes("\0")) {
     throw inputError("not a text file", {
       where: name,
@@ -40,6 +27,14 @@ function decodeGbk(bytes: Uint8Array, name: string): string {
     });
   }
   return text;
+}
+
+function decodeStrictly(encoding: "utf-8" | "gbk", bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lines without their ending: LF, CRLF or CR. */
