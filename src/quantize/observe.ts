@@ -1,0 +1,141 @@
+/**
+ * Adds to a graph what calibration wants to see of each value, computed inside it so that little
+ * leaves the engine: extremes and means per channel, and a sample of the values on a regular grid of
+ * pixels. Every element counts for the extremes.
+ */
+import { freshId, type Graph, nodeMap } from "../ir/graph.ts";
+import { inferTypes } from "../ir/infer.ts";
+import type { Node, Op } from "../ir/ops.ts";
+import { elementCount, type Shape } from "../tensor/shape.ts";
+import { float32 } from "../tensor/tensor.ts";
+
+/** Where to find what is known of one value after a run. Ids of values of the observation graph. */
+export type Taps = {
+  /** The whole value: small ones need no reduction. */
+  readonly whole?: string;
+  /** [n, c, 1, 1]: largest value per channel. */
+  readonly max?: string;
+  /** [n, c, 1, 1]: the smallest value, negated; absent where the operator gives nothing below 0. */
+  readonly negatedMin?: string;
+  /** [n, c, 1, 1]. */
+  readonly mean?: string;
+  /** [n, c, h', w']: every `stride`-th pixel of every `stride`-th row. */
+  readonly sample?: string;
+};
+
+export type Observation = {
+  readonly graph: Graph;
+  /** Taps by the id of the observed value. */
+  readonly taps: ReadonlyMap<string, Taps>;
+};
+
+export type Wanted = {
+  readonly histogram: boolean;
+  readonly means: boolean;
+  /** Sample every pixel instead of a grid: slower, for comparison. */
+  readonly everyPixel?: boolean;
+};
+
+/** Values with at most this many elements are taken whole. */
+const smallValue = 4096;
+
+/** The graph with taps on the values `ids`. Its own outputs stay, so that nothing is swept. */
+export function observe(graph: Graph, ids: readonly string[], wanted: Wanted): Observation {
+  const types = inferTypes(graph);
+  const nodes = [...graph.nodes];
+  const known = nodeMap(graph);
+  const taken = new Set(known.keys());
+  const nonNegative = nonNegativeValues(graph);
+  const add = (base: string, make: (id: string) => Node): string => {
+    const id = freshId(base, taken);
+    taken.add(id);
+    nodes.push(make(id));
+    return id;
+  };
+  const minusOne = add("minus-one", (id) => ({
+    op: "const",
+    id,
+    inputs: [],
+    attrs: { tensor: float32([], [-1]) },
+  }));
+  const taps = new Map<string, Taps>();
+  for (const id of ids) {
+    const shape = types.get(id)?.shape;
+    const isImage = shape?.length === 4 && elementCount(shape) > smallValue;
+    if (shape === undefined || !isImage) {
+      taps.set(id, { whole: id });
+      continue;
+    }
+    const reduce = (suffix: string, op: "globalMaxPool" | "globalAvgPool", from: string): string =>
+      add(`${id}.${suffix}`, (own) => ({ op, id: own, inputs: [from], attrs: {} }));
+    const negated = (): string =>
+      add(`${id}.negated`, (own) => ({ op: "mul", id: own, inputs: [id, minusOne], attrs: {} }));
+    taps.set(id, {
+      max: reduce("max", "globalMaxPool", id),
+      ...(nonNegative.has(id) ? {} : { negatedMin: reduce("min", "globalMaxPool", negated()) }),
+      ...(wanted.means ? { mean: reduce("mean", "globalAvgPool", id) } : {}),
+      ...(wanted.histogram ? { sample: add(`${id}.sample`, sampler(id, shape, wanted)) } : {}),
+    });
+  }
+  const outputs = [...taps.values()]
+    .flatMap((tap) => Object.values(tap))
+    .map((id) => ({ name: id, id }));
+  return { graph: { ...graph, nodes, outputs }, taps };
+}
+
+/** A 1x1 pooling window with a stride: it only picks pixels, in the engine's own memory layout. */
+function sampler(id: string, shape: Shape, wanted: Wanted): (own: string) => Node {
+  const stride = wanted.everyPixel === true ? 1 : sampleStride(shape);
+  return (own) => ({
+    op: "maxPool",
+    id: own,
+    inputs: [id],
+    attrs: {
+      kernel: [1, 1],
+      stride: [stride, stride],
+      pads: [0, 0, 0, 0],
+      dilation: [1, 1],
+      ceil: false,
+    },
+  });
+}
+
+/** Distance of sampled pixels: 4 for large maps, 2 from 14 pixels on, 1 below. */
+export function sampleStride(shape: Shape): number {
+  const side = Math.min(shape[2] ?? 1, shape[3] ?? 1);
+  if (side >= 28) return 4;
+  return side >= 14 ? 2 : 1;
+}
+
+const keepsSign: ReadonlySet<Op> = new Set<Op>([
+  "maxPool",
+  "avgPool",
+  "globalMaxPool",
+  "globalAvgPool",
+  "concat",
+  "add",
+  "slice",
+  "flatten",
+  "reshape",
+  "transpose",
+  "dropout",
+  "identity",
+]);
+
+/** Values that cannot be below 0, by operator. Zero padding keeps the sign too. */
+function nonNegativeValues(graph: Graph): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const node of graph.nodes) {
+    const positiveInputs = node.inputs.length > 0 && node.inputs.every((id) => ids.has(id));
+    const isPlainSum = node.op !== "add" || node.attrs.coefficients === undefined;
+    const givesPositive =
+      (node.op === "relu" && node.attrs.slope === 0) ||
+      (node.op === "clip" && node.attrs.min >= 0) ||
+      node.op === "sigmoid" ||
+      node.op === "softmax" ||
+      node.op === "imageToTensor" ||
+      (keepsSign.has(node.op) && positiveInputs && isPlainSum);
+    if (givesPositive) ids.add(node.id);
+  }
+  return ids;
+}
