@@ -1,0 +1,22 @@
+/**
+ * Operators that have no ONNX form: they run on the host, or belong to one chip's arithmetic.
+ */
+import { workError } from "../../error.ts";
+import { describe } from "../../ir/graph.ts";
+import type { Node } from "../../ir/ops.ts";
+
+/** Throws: the engine splits the graph at these and runs them itself. */
+export function refuseHost(node: Node): never {
+  throw workError("has no ONNX form: the engine runs it on the host", {
+    node: describe(node),
+    hint: "End the exported graph before it",
+  });
+}
+
+/** Throws: these describe a chip's own arithmetic. */
+export function refuseChip(node: Node): never {
+  throw workError("its arithmetic belongs to a chip target", {
+    node: describe(node),
+    hint: "Convert the network for that chip, which replaces these layers",
+  });
+}

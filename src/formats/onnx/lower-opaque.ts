@@ -1,0 +1,31 @@
+/**
+ * Opaque nodes go back as they came: same operator, same encoded attributes.
+ */
+import type { Node } from "../../ir/ops.ts";
+import type { Builder } from "./builder.ts";
+
+/** Values are named after the `result` nodes; an output that nobody reads has no name. */
+export function lowerOpaque(node: Node<"opaque">, builder: Builder): void {
+  const results = builder.resultsOf(node.id);
+  const count = Math.max(0, ...results.map((result) => result.attrs.index + 1));
+  const output = Array.from({ length: count }, (_, index) => {
+    return results.find((result) => result.attrs.index === index)?.id ?? "";
+  });
+  builder.emitNode({
+    name: node.id,
+    domain: node.attrs.domain === "" ? undefined : node.attrs.domain,
+    op_type: node.attrs.opType,
+    input: node.inputs,
+    output,
+    attribute: node.attrs.attributes,
+  });
+}
+
+/** Nothing to do for the first reader of an output; a second one is a copy. */
+export function lowerResult(node: Node<"result">, builder: Builder): void {
+  const first = builder
+    .resultsOf(node.inputs[0] ?? "")
+    .find((result) => result.attrs.index === node.attrs.index);
+  if (first === undefined || first.id === node.id) return;
+  builder.emit("Identity", [first.id], {}, node.id);
+}
