@@ -195,6 +195,16 @@ describe("binary protobuf", () => {
   });
 });
 
+test("an unaligned Buffer gives plain arrays", () => {
+  const bytes = encode(caffeBlobSchema, "BlobProto", { data: Float32Array.of(1, 2) });
+  for (let shift = 0; shift < 4; shift += 1) {
+    const file = Buffer.alloc(bytes.length + shift);
+    file.set(bytes, shift);
+    const data = decode(caffeBlobSchema, "BlobProto", file.subarray(shift), options).data;
+    expect(data).toEqual(Float32Array.of(1, 2));
+  }
+});
+
 function varint(value: number): number[] {
   return value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];
 }

@@ -32,7 +32,9 @@ export type Reader = {
 
 export const wire = { varint: 0, fixed64: 1, bytes: 2, start: 3, end: 4, fixed32: 5 } as const;
 
-export function openReader(bytes: Uint8Array, file: string, limits: Partial<Limits>): Reader {
+export function openReader(source: Uint8Array, file: string, limits: Partial<Limits>): Reader {
+  // A plain view: subclasses (Node's Buffer) slice and print differently.
+  const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   return {
     bytes,
     view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
