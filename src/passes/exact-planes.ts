@@ -43,7 +43,9 @@ export type Plane = {
 export function exactPlanes(layer: IntegerWeights, x: Interval, node?: string): readonly Plane[] {
   for (const bases of [[], [64], [8, 8], [4, 4]]) {
     const planes = split(layer, bases);
-    const fits = planes.every(({ weight, bias }) => layerBound({ weight, bias }, x) < exactLimit);
+    // Planes leave room for the carries that their recombination hands upwards.
+    const limit = planes.length === 1 ? exactLimit : exactLimit / 2;
+    const fits = planes.every(({ weight, bias }) => layerBound({ weight, bias }, x) < limit);
     if (fits) return planes;
   }
   throw inputError("the accumulator is too wide for exact simulation", {

@@ -151,9 +151,15 @@ class Lowering {
     return this.#emit.add({ op: "add", id, inputs: [a, b], attrs: {} });
   }
 
+  /**
+   * `fround(base * high + low)`. It is written as a difference: ONNX Runtime fuses a sum into the
+   * convolution before it, which then rounds twice.
+   */
   #shiftedSum(node: Node, high: string, base: number, low: string): string {
     const shifted = this.#emit.scalarMul(high, base, this.#emit.fresh(`${node.id}.shifted`));
-    return this.#sumOf(node, shifted, low);
+    const negated = this.#emit.scalarMul(low, -1, this.#emit.fresh(`${node.id}.negated`));
+    const id = this.#emit.fresh(`${node.id}.sum`);
+    return this.#emit.add({ op: "sub", id, inputs: [shifted, negated], attrs: {} });
   }
 
   #multiply(acc: string, multiplier: Float32Array, id: string, image: boolean): void {

@@ -1,0 +1,24 @@
+/**
+ * A quantized network as the chip computes it: the integer graph (the definition, run by the scalar
+ * interpreter) and its exact float lowering (the same integers, run by the engine).
+ */
+import type { Graph } from "../ir/graph.ts";
+import { verify } from "../ir/verify.ts";
+import { lowerIntegers, type Zeros } from "../passes/lower-integers.ts";
+import { toInteger } from "../passes/to-integer.ts";
+
+export type Simulation = {
+  /** Integer layers and float host operators. */
+  readonly integer: Graph;
+  /** The same ids in float32; an integer value q is held as `q - zero`. */
+  readonly lowered: Graph;
+  /** Zero points of the integer values, by id. */
+  readonly zeros: Zeros;
+};
+
+/** Reads the integers out of a quantized (QDQ) graph and lowers them. */
+export function simulationOf(quantized: Graph): Simulation {
+  const integer = verify(toInteger(verify(quantized, "quantized")), "integer");
+  const { graph, zeros } = lowerIntegers(integer);
+  return { integer, lowered: graph, zeros };
+}
