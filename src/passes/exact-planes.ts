@@ -36,12 +36,21 @@ export type Plane = {
   readonly bias: Float32Array;
 };
 
+/** Bases of the digits, lowest first, from no split to ever narrower digits. */
+const basesTried: readonly (readonly number[])[] = [
+  [],
+  [64],
+  [8, 8],
+  [4, 4, 4],
+  [2, 2, 2, 2, 2, 2],
+];
+
 /**
  * The planes of a layer, lowest first: `acc = sum(factor * plane)`, each plane exact in float32.
- * One plane where the layer itself is. Throws where even three do not suffice.
+ * One plane where the layer itself is. Throws where even the narrowest do not suffice.
  */
 export function exactPlanes(layer: IntegerWeights, x: Interval, node?: string): readonly Plane[] {
-  for (const bases of [[], [64], [8, 8], [4, 4]]) {
+  for (const bases of basesTried) {
     const planes = split(layer, bases);
     // Planes leave room for the carries that their recombination hands upwards.
     const limit = planes.length === 1 ? exactLimit : exactLimit / 2;

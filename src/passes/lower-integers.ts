@@ -117,21 +117,22 @@ class Lowering {
   }
 
   /**
-   * `fround(sum(factor * plane))` with one rounding: the low plane first gives its carry to the next
-   * one (exact integers), so that only the last addition can round.
+   * `fround(sum(factor * plane))` with one rounding: each plane, from the lowest, hands its carry to
+   * the next one (exact integers), so that what stays below the top plane is small and only the last
+   * difference can round.
    */
   #recombine(node: Node, sums: readonly string[], planes: readonly Plane[]): string {
-    const [low, middle, high] = sums;
-    if (low === undefined || middle === undefined) return low ?? "";
-    const base = planes[1]?.factor ?? 1;
-    if (high === undefined) return this.#shiftedSum(node, middle, base, low);
-    const first = this.#carry(node, low, base);
-    const carried = this.#sumOf(node, middle, first.carry);
-    const nextBase = (planes[2]?.factor ?? 1) / base;
-    const second = this.#carry(node, carried, nextBase);
-    const top = this.#sumOf(node, high, second.carry);
-    const rest = this.#shiftedSum(node, second.rest, base, first.rest);
-    return this.#shiftedSum(node, top, base * nextBase, rest);
+    let [top = ""] = sums;
+    let rest: string | undefined;
+    for (const [at, higher] of sums.entries()) {
+      if (at === 0) continue;
+      const factor = planes[at - 1]?.factor ?? 1;
+      const base = (planes[at]?.factor ?? 1) / factor;
+      const carried = this.#carry(node, top, base);
+      rest = rest === undefined ? carried.rest : this.#shiftedSum(node, carried.rest, factor, rest);
+      top = this.#sumOf(node, higher, carried.carry);
+    }
+    return rest === undefined ? top : this.#shiftedSum(node, top, planes.at(-1)?.factor ?? 1, rest);
   }
 
   /** `x = base * carry + rest`, exactly. */
