@@ -29,9 +29,16 @@ export type Observation = {
   readonly taps: ReadonlyMap<string, Taps>;
 };
 
+/** What is wanted of one value. */
 export type Wanted = {
+  /** Extremes, and a sample where the method needs a histogram. */
+  readonly range: boolean;
+  /** Means per channel, for bias correction. */
+  readonly mean: boolean;
+};
+
+export type ObserveOptions = {
   readonly histogram: boolean;
-  readonly means: boolean;
   /** Sample every pixel instead of a grid: slower, for comparison. */
   readonly everyPixel?: boolean;
 };
@@ -39,8 +46,12 @@ export type Wanted = {
 /** Values with at most this many elements are taken whole. */
 const smallValue = 4096;
 
-/** The graph with taps on the values `ids`. Its own outputs stay, so that nothing is swept. */
-export function observe(graph: Graph, ids: readonly string[], wanted: Wanted): Observation {
+/** The graph with taps on values, by id; the taps are its outputs. */
+export function observe(
+  graph: Graph,
+  wanted: ReadonlyMap<string, Wanted>,
+  options: ObserveOptions,
+): Observation {
   const types = inferTypes(graph);
   const nodes = [...graph.nodes];
   const known = nodeMap(graph);
@@ -59,7 +70,7 @@ export function observe(graph: Graph, ids: readonly string[], wanted: Wanted): O
     attrs: { tensor: float32([], [-1]) },
   }));
   const taps = new Map<string, Taps>();
-  for (const id of ids) {
+  for (const [id, { range, mean }] of wanted) {
     const shape = types.get(id)?.shape;
     const isImage = shape?.length === 4 && elementCount(shape) > smallValue;
     if (shape === undefined || !isImage) {
@@ -70,11 +81,14 @@ export function observe(graph: Graph, ids: readonly string[], wanted: Wanted): O
       add(`${id}.${suffix}`, (own) => ({ op, id: own, inputs: [from], attrs: {} }));
     const negated = (): string =>
       add(`${id}.negated`, (own) => ({ op: "mul", id: own, inputs: [id, minusOne], attrs: {} }));
+    const stride = options.everyPixel === true ? 1 : sampleStride(shape);
     taps.set(id, {
-      max: reduce("max", "globalMaxPool", id),
-      ...(nonNegative.has(id) ? {} : { negatedMin: reduce("min", "globalMaxPool", negated()) }),
-      ...(wanted.means ? { mean: reduce("mean", "globalAvgPool", id) } : {}),
-      ...(wanted.histogram ? { sample: add(`${id}.sample`, sampler(id, shape, wanted)) } : {}),
+      ...(range ? { max: reduce("max", "globalMaxPool", id) } : {}),
+      ...(range && !nonNegative.has(id)
+        ? { negatedMin: reduce("min", "globalMaxPool", negated()) }
+        : {}),
+      ...(mean ? { mean: reduce("mean", "globalAvgPool", id) } : {}),
+      ...(range && options.histogram ? { sample: add(`${id}.sample`, sampler(id, stride)) } : {}),
     });
   }
   const outputs = [...taps.values()]
@@ -84,8 +98,7 @@ export function observe(graph: Graph, ids: readonly string[], wanted: Wanted): O
 }
 
 /** A 1x1 pooling window with a stride: it only picks pixels, in the engine's own memory layout. */
-function sampler(id: string, shape: Shape, wanted: Wanted): (own: string) => Node {
-  const stride = wanted.everyPixel === true ? 1 : sampleStride(shape);
+function sampler(id: string, stride: number): (own: string) => Node {
   return (own) => ({
     op: "maxPool",
     id: own,

@@ -158,3 +158,15 @@ function floatReason(node: Node, beforeLayer: ReadonlySet<string>, scope: Scope)
   if ((node.op === "conv" || node.op === "linear") && computed) return "its weights are computed";
   return "has no integer form in the int8 target";
 }
+
+/** What calibration has to observe for a plan: ranges of the sources, means of the layers' inputs. */
+export function wantedValues(
+  plan: QuantizePlan,
+): ReadonlyMap<string, { readonly range: boolean; readonly mean: boolean }> {
+  const wanted = new Map<string, { readonly range: boolean; readonly mean: boolean }>();
+  for (const id of [...plan.sources.values()].flat()) wanted.set(id, { range: true, mean: false });
+  for (const [x = ""] of plan.layers.map((layer) => layer.inputs)) {
+    wanted.set(x, { range: wanted.get(x)?.range ?? false, mean: true });
+  }
+  return wanted;
+}

@@ -1,0 +1,165 @@
+/**
+ * Calibration: runs the float network over pictures and keeps, per value, statistics of fixed size.
+ * Memory does not depend on the number of pictures.
+ */
+import { batches } from "../data/batch.ts";
+import type { Dataset } from "../data/dataset.ts";
+import type { Preprocess } from "../data/preprocess.ts";
+import type { Runtime, Values } from "../engine/runtime.ts";
+import { workError } from "../error.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { OnProgress, OnWarning } from "../notice.ts";
+import { batchSize } from "../run/classify.ts";
+import { pictureSize, withPictureInput } from "../run/prepare.ts";
+import { openSession } from "../run/session.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { observe, type Taps, type Wanted } from "./observe.ts";
+import type { RangeMethod } from "./observers/choose-range.ts";
+import { type Extremes, mergeExtremes, noExtremes, observeExtremes } from "./observers/extremes.ts";
+import { emptyHistogram, observeHistogram } from "./observers/histogram.ts";
+import { observeBatch, startMovingAverage } from "./observers/moving-average.ts";
+import type { Statistics } from "./observers/statistics.ts";
+
+/** What calibration keeps of one value. */
+export type Observed = {
+  readonly statistics: Statistics;
+  /** Sum over pictures of the mean per channel (per feature for rank 2). */
+  readonly meanSums: Float64Array | undefined;
+};
+
+export type Calibration = {
+  readonly samples: number;
+  readonly values: ReadonlyMap<string, Observed>;
+  /** Wall time of the whole loop over the number of pictures, decoding included. */
+  readonly secondsPerImage: number;
+};
+
+export type CalibrateOptions = {
+  readonly method: RangeMethod;
+  readonly onProgress?: OnProgress | undefined;
+  readonly onWarning?: OnWarning | undefined;
+  /** Histograms of every pixel instead of a sample: slower, for comparison. */
+  readonly everyPixel?: boolean;
+};
+
+const histogramMethods: ReadonlySet<RangeMethod> = new Set<RangeMethod>([
+  "percentile",
+  "entropy",
+  "mse",
+]);
+
+/** Observes `wanted` values of a float graph over all pictures of the data set. */
+export async function calibrate(
+  graph: Graph,
+  wanted: ReadonlyMap<string, Wanted>,
+  dataset: Dataset,
+  preprocess: Preprocess,
+  runtime: Runtime,
+  options: CalibrateOptions,
+): Promise<Calibration> {
+  const observation = observe(withPictureInput(graph, preprocess), wanted, {
+    histogram: histogramMethods.has(options.method),
+    ...(options.everyPixel === undefined ? {} : { everyPixel: options.everyPixel }),
+  });
+  const observed = new Map([...wanted.keys()].map((id) => [id, nothingObserved(options.method)]));
+  const started = performance.now();
+  const session = await openSession(observation.graph, runtime);
+  let samples = 0;
+  try {
+    const [inputId = ""] = session.inputs;
+    const reading = { batch: batchSize(graph), readAhead: 2, onWarning: options.onWarning };
+    for await (const batch of batches(dataset, preprocess, pictureSize(graph), reading)) {
+      const values = await session.run(new Map([[inputId, batch.images]]));
+      for (const [id, taps] of observation.taps) {
+        const before = observed.get(id);
+        if (before !== undefined) observed.set(id, observeTaps(before, taps, values));
+      }
+      samples += batch.names.length;
+      options.onProgress?.({ label: "calibrate", done: samples, total: dataset.samples.length });
+    }
+  } finally {
+    await session.release();
+  }
+  if (samples === 0) throw workError("there is no picture to calibrate with");
+  const seconds = (performance.now() - started) / 1000;
+  return { samples, values: observed, secondsPerImage: seconds / samples };
+}
+
+function nothingObserved(method: RangeMethod): Observed {
+  const statistics: Statistics = {
+    extremes: noExtremes,
+    ...(histogramMethods.has(method) ? { histogram: emptyHistogram() } : {}),
+    ...(method === "movingAverage" ? { average: startMovingAverage() } : {}),
+  };
+  return { statistics, meanSums: undefined };
+}
+
+/** Adds one batch. */
+function observeTaps(before: Observed, taps: Taps, values: Values): Observed {
+  const floats = (id: string | undefined): Tensor<"float32"> | undefined => {
+    const value = id === undefined ? undefined : values.get(id);
+    return value?.dtype === "float32" ? value : undefined;
+  };
+  const whole = floats(taps.whole);
+  const sample = whole ?? floats(taps.sample);
+  const { statistics } = before;
+  const batch = batchExtremes(whole, sample, floats(taps.max), floats(taps.negatedMin));
+  return {
+    statistics: {
+      extremes: mergeExtremes(statistics.extremes, batch),
+      ...(statistics.histogram && {
+        histogram: sample
+          ? observeHistogram(statistics.histogram, sample.data)
+          : statistics.histogram,
+      }),
+      ...(statistics.average && { average: observeBatch(statistics.average, batch) }),
+    },
+    meanSums: addMeans(before.meanSums, whole ?? floats(taps.mean)),
+  };
+}
+
+/**
+ * Extremes of a batch. A value whose operator gives nothing below 0 has no tap for its minimum: the
+ * sample tells it, or 0, its bound.
+ */
+function batchExtremes(
+  whole: Tensor<"float32"> | undefined,
+  sample: Tensor<"float32"> | undefined,
+  max: Tensor<"float32"> | undefined,
+  negatedMin: Tensor<"float32"> | undefined,
+): Extremes {
+  if (whole !== undefined) return observeExtremes(noExtremes, whole.data);
+  if (max === undefined) return noExtremes;
+  const above = observeExtremes(noExtremes, max.data);
+  if (negatedMin !== undefined) {
+    const below = observeExtremes(noExtremes, negatedMin.data);
+    return { ...mergeExtremes(above, below), min: -below.max + 0, max: above.max };
+  }
+  const smallest = sample === undefined ? 0 : observeExtremes(noExtremes, sample.data).min;
+  return { ...above, min: Math.max(0, Math.min(smallest, above.max)) };
+}
+
+/** Adds the mean over all but batch and channel, per picture. */
+function addMeans(
+  before: Float64Array | undefined,
+  value: Tensor<"float32"> | undefined,
+): Float64Array | undefined {
+  if (value === undefined) return before;
+  const [images = 1, channels = 1, ...rest] = value.shape;
+  const inner = rest.reduce((a, b) => a * b, 1);
+  const sums = before?.slice() ?? new Float64Array(channels);
+  for (let image = 0; image < images; image += 1) {
+    for (let channel = 0; channel < channels; channel += 1) {
+      const start = (image * channels + channel) * inner;
+      let sum = 0;
+      for (let at = start; at < start + inner; at += 1) sum += value.data[at]!;
+      sums[channel]! += sum / inner;
+    }
+  }
+  return sums;
+}
+
+/** Mean per channel over all pictures; undefined where it was not observed. */
+export function channelMeans(observed: Observed, samples: number): Float64Array | undefined {
+  return observed.meanSums?.map((sum) => sum / samples);
+}
