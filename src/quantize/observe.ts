@@ -57,13 +57,14 @@ export function observe(
   const known = nodeMap(graph);
   const taken = new Set(known.keys());
   const nonNegative = nonNegativeValues(graph);
-  const add = (base: string, make: (id: string) => Node): string => {
+  const push = (base: string, make: (id: string) => Node): string => {
     const id = freshId(base, taken);
     taken.add(id);
     nodes.push(make(id));
     return id;
   };
-  const minusOne = add("minus-one", (id) => ({
+  const add: Add = (base, op, inputs) => push(base, (id) => makeNode(op, id, inputs));
+  const minusOne = push("minus-one", (id) => ({
     op: "const",
     id,
     inputs: [],
@@ -77,18 +78,11 @@ export function observe(
       taps.set(id, { whole: id });
       continue;
     }
-    const reduce = (suffix: string, op: "globalMaxPool" | "globalAvgPool", from: string): string =>
-      add(`${id}.${suffix}`, (own) => ({ op, id: own, inputs: [from], attrs: {} }));
-    const negated = (): string =>
-      add(`${id}.negated`, (own) => ({ op: "mul", id: own, inputs: [id, minusOne], attrs: {} }));
     const stride = options.everyPixel === true ? 1 : sampleStride(shape);
     taps.set(id, {
-      ...(range ? { max: reduce("max", "globalMaxPool", id) } : {}),
-      ...(range && !nonNegative.has(id)
-        ? { negatedMin: reduce("min", "globalMaxPool", negated()) }
-        : {}),
-      ...(mean ? { mean: reduce("mean", "globalAvgPool", id) } : {}),
-      ...(range && options.histogram ? { sample: add(`${id}.sample`, sampler(id, stride)) } : {}),
+      ...(range ? rangeTaps(id, nonNegative.has(id), minusOne, add) : {}),
+      ...(mean ? { mean: add(`${id}.mean`, "globalAvgPool", [id]) } : {}),
+      ...(range && options.histogram ? { sample: sampled(id, stride, add) } : {}),
     });
   }
   const outputs = [...taps.values()]
@@ -97,20 +91,29 @@ export function observe(
   return { graph: { ...graph, nodes, outputs }, taps };
 }
 
+type Reduction = "globalMaxPool" | "globalAvgPool" | "mul" | { readonly stride: number };
+/** Adds a node under an unused id close to `base`; gives the id. */
+type Add = (base: string, op: Reduction, inputs: readonly string[]) => string;
+
+function makeNode(op: Reduction, id: string, inputs: readonly string[]): Node {
+  return typeof op === "string" ? { op, id, inputs, attrs: {} } : sampler(id, inputs, op.stride);
+}
+
+function rangeTaps(id: string, nonNegative: boolean, minusOne: string, add: Add): Taps {
+  const max = add(`${id}.max`, "globalMaxPool", [id]);
+  if (nonNegative) return { max };
+  const negated = add(`${id}.negated`, "mul", [id, minusOne]);
+  return { max, negatedMin: add(`${id}.min`, "globalMaxPool", [negated]) };
+}
+
+const sampled = (id: string, stride: number, add: Add): string =>
+  add(`${id}.sample`, { stride }, [id]);
+
 /** A 1x1 pooling window with a stride: it only picks pixels, in the engine's own memory layout. */
-function sampler(id: string, stride: number): (own: string) => Node {
-  return (own) => ({
-    op: "maxPool",
-    id: own,
-    inputs: [id],
-    attrs: {
-      kernel: [1, 1],
-      stride: [stride, stride],
-      pads: [0, 0, 0, 0],
-      dilation: [1, 1],
-      ceil: false,
-    },
-  });
+function sampler(id: string, inputs: readonly string[], stride: number): Node {
+  const kernel = [1, 1] as const;
+  const attrs = { kernel, stride: [stride, stride], pads: [0, 0, 0, 0], dilation: kernel } as const;
+  return { op: "maxPool", id, inputs, attrs: { ...attrs, ceil: false } };
 }
 
 /** Distance of sampled pixels: 4 for large maps, 2 from 14 pixels on, 1 below. */
