@@ -1,0 +1,69 @@
+/**
+ * Lowered graphs, run by ONNX Runtime, against the scalar definition: random small graphs of each
+ * operator, within the operator's tolerance.
+ */
+import fc from "fast-check";
+import { beforeAll, describe, expect, it } from "vitest";
+import { nodeRuntime } from "../src/engine/runtime.node.ts";
+import type { Runtime } from "../src/engine/runtime.ts";
+import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
+import type { Op } from "../src/ir/ops.ts";
+import { runScalar } from "../src/run/scalar/run-scalar.ts";
+import { tolerances } from "../src/run/tolerance.ts";
+import { smallCases } from "./small-case.ts";
+import type { SmallGraph } from "./small-graph.ts";
+import { expectWithin } from "./within.ts";
+
+/** Operators without a case, and why. */
+const leftOut: { readonly [O in Op]?: string } = {
+  input: "part of every case",
+  const: "part of every case",
+  priorBox: "has reference vectors of its own",
+  detectionOutput: "runs on the host",
+  quantConv: "its arithmetic belongs to a chip",
+  quantRelu: "its arithmetic belongs to a chip",
+  intConv: "lowered by a pass of its own",
+  intLinear: "lowered by a pass of its own",
+  intAvgPool: "lowered by a pass of its own",
+  intAdd: "lowered by a pass of its own",
+  requantize: "lowered by a pass of its own",
+  opaque: "ONNX Runtime alone knows it",
+  result: "ONNX Runtime alone knows it",
+};
+
+const runs = 40;
+
+describe("lowered to ONNX and run by ONNX Runtime", () => {
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await nodeRuntime({ threads: 1 });
+  });
+
+  async function compare(op: Op, { graph, feeds }: SmallGraph): Promise<void> {
+    const want = runScalar(graph, feeds).get("y");
+    const session = await runtime.load(lowerToOnnx(graph));
+    try {
+      expectWithin(op, (await session.run(feeds)).get("y"), want);
+    } finally {
+      await session.release();
+    }
+  }
+
+  for (const op of Object.keys(smallCases) as Op[]) {
+    const cases = smallCases[op];
+    if (cases === undefined) continue;
+    it(op, async () => {
+      await fc.assert(
+        fc.asyncProperty(cases, (drawn) => compare(op, drawn)),
+        { numRuns: runs },
+      );
+    });
+  }
+
+  it("every operator has a case or a reason", () => {
+    const missing = (Object.keys(tolerances) as Op[]).filter(
+      (op) => (smallCases[op] === undefined) === (leftOut[op] === undefined),
+    );
+    expect(missing).toEqual([]);
+  });
+});
