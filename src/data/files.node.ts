@@ -42,7 +42,7 @@ export function readPictureFile(path: string): Promise<Uint8Array> {
 export async function readDataFile(path: string): Promise<Uint8Array> {
   const bytes = await readBounded(path, maxWholeBytes);
   const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  return isGzip ? await gunzipBounded(bytes, path) : bytes;
+  return isGzip ? plain(await gunzipBounded(bytes, path)) : bytes;
 }
 
 /**
@@ -100,6 +100,11 @@ async function readRange(
   return bytes;
 }
 
+/** Node's Buffer is a Uint8Array that slices differently; it stays in here. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}
+
 async function readBounded(path: string, limit: number): Promise<Uint8Array> {
   const size = statOrNothing(path)?.size ?? 0;
   if (size > limit) {
@@ -110,7 +115,7 @@ async function readBounded(path: string, limit: number): Promise<Uint8Array> {
     });
   }
   try {
-    return await readFile(path);
+    return plain(await readFile(path));
   } catch (cause) {
     throw fileError(path, cause);
   }

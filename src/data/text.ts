@@ -18,7 +18,7 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   }
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder("utf-16be").decode(bytes);
-  const text = decodeStrictly("utf-8", bytes) ?? decodeStrictly("gbk", bytes);
+  const text = decodeStrictly("utf-8", bytes) ?? decodeGb(bytes);
   if (text === undefined || text.includes("\0")) {
     throw inputError("not a text file", {
       where: name,
@@ -29,7 +29,12 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   return text;
 }
 
-function decodeStrictly(encoding: "utf-8" | "gbk", bytes: Uint8Array): string | undefined {
+/** GB 18030 contains GBK. 0xFF occurs in neither, though some decoders let it pass. */
+function decodeGb(bytes: Uint8Array): string | undefined {
+  return bytes.includes(0xff) ? undefined : decodeStrictly("gb18030", bytes);
+}
+
+function decodeStrictly(encoding: "utf-8" | "gb18030", bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch {
