@@ -5,6 +5,7 @@
 import { constantOf, consumers, describe, type Graph, nodeMap } from "../ir/graph.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { Node, Op } from "../ir/ops.ts";
+import type { Target } from "../target/target.ts";
 import { sameShape } from "../tensor/shape.ts";
 
 export type FloatLayer = { readonly name: string; readonly op: string; readonly reason: string };
@@ -33,15 +34,17 @@ const movers: ReadonlySet<Op> = new Set<Op>([
 const quiet: ReadonlySet<Op> = new Set<Op>(["input", "const", "result"]);
 
 type Scope = {
+  readonly target: Target;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly types: Types;
   readonly readers: ReadonlyMap<string, readonly Node[]>;
   readonly outputs: ReadonlySet<string>;
 };
 
-/** Plans a canonical float graph. */
-export function planQuantization(graph: Graph): QuantizePlan {
+/** Plans a canonical float graph for a target. */
+export function planQuantization(graph: Graph, target: Target): QuantizePlan {
   const scope: Scope = {
+    target,
     nodes: nodeMap(graph),
     types: inferTypes(graph),
     readers: consumers(graph),
@@ -74,12 +77,14 @@ function upstreamOfLayers(graph: Graph, scope: Scope): ReadonlySet<string> {
 
 function isLayer(node: Node, scope: Scope): boolean {
   if (node.op !== "conv" && node.op !== "linear") return false;
+  if (!scope.target.integerOperators.has(node.op)) return false;
   return node.inputs.slice(1).every((id) => constantOf(scope.nodes.get(id))?.dtype === "float32");
 }
 
 /** True where the operator has an integer form with these inputs. */
 function hasIntegerForm(node: Node, scope: Scope): boolean {
   if (isLayer(node, scope)) return true;
+  if (!scope.target.integerOperators.has(node.op)) return false;
   const computed = node.inputs.every((id) => scope.nodes.get(id)?.op !== "const");
   if (movers.has(node.op)) return computed;
   switch (node.op) {
@@ -156,7 +161,7 @@ function floatReason(node: Node, beforeLayer: ReadonlySet<string>, scope: Scope)
   if (node.op === "opaque") return "is not in the operator table; ONNX Runtime runs it in float";
   const computed = node.inputs.slice(1).some((id) => scope.nodes.get(id)?.op !== "const");
   if ((node.op === "conv" || node.op === "linear") && computed) return "its weights are computed";
-  return "has no integer form in the int8 target";
+  return `has no integer form in target ${scope.target.name}`;
 }
 
 /** What calibration has to observe for a plan: ranges of the sources, means of the layers' inputs. */

@@ -4,13 +4,14 @@
  */
 import { inputError } from "../error.ts";
 import { chooseAffine } from "../fixed/choose-scale.ts";
-import { numberFormats } from "../fixed/number-format.ts";
+import type { NumberFormat } from "../fixed/number-format.ts";
 import { constantOf, describe, freshId, type Graph, nodeMap, sweep } from "../ir/graph.ts";
 import type { Grid } from "../ir/grid.ts";
 import type { Node } from "../ir/ops.ts";
+import type { Target } from "../target/target.ts";
 import { float32, type Tensor, tensor } from "../tensor/tensor.ts";
 import type { QuantizeOptions } from "./options.ts";
-import { planQuantization, type QuantizePlan } from "./plan.ts";
+import type { QuantizePlan } from "./plan.ts";
 import { type QuantizedWeights, quantizeWeights } from "./quantize-weights.ts";
 
 /** What calibration learned about one value. */
@@ -24,36 +25,42 @@ export type ValueStatistics = {
 
 export type Quantized = {
   readonly graph: Graph;
-  readonly plan: QuantizePlan;
   /** Grid of each value that lies on one, by its id in the float graph. */
   readonly grids: ReadonlyMap<string, Grid>;
   /** Id of the quantize node of each such value. */
   readonly integerIds: ReadonlyMap<string, string>;
 };
 
-/** Quantizes a canonical float graph. Throws where a planned value has no statistics. */
+/** Quantizes a canonical float graph as planned. Throws where a planned value has no statistics. */
 export function quantizeGraph(
   graph: Graph,
+  plan: QuantizePlan,
+  target: Target,
   statistics: ReadonlyMap<string, ValueStatistics>,
   options: QuantizeOptions,
 ): Quantized {
-  const plan = planQuantization(graph);
-  const grids = chooseGrids(graph, plan, statistics, options);
+  const grids = chooseGrids(graph, plan, target, statistics, options);
   const writer = new QdqWriter(graph, plan, grids, statistics, options);
   for (const node of graph.nodes) writer.write(node);
   const outputs = graph.outputs.map((output) => ({ ...output, id: writer.reading(output.id) }));
   const quantized = sweep({ ...graph, nodes: writer.nodes, outputs });
-  return { graph: quantized, plan, grids, integerIds: writer.integerIds };
+  return { graph: quantized, grids, integerIds: writer.integerIds };
+}
+
+/** The number format that activations get. */
+export function activationFormat(target: Target, options: QuantizeOptions): NumberFormat {
+  return options.activations.signed ? target.activations.signed : target.activations.unsigned;
 }
 
 function chooseGrids(
   graph: Graph,
   plan: QuantizePlan,
+  target: Target,
   statistics: ReadonlyMap<string, ValueStatistics>,
   options: QuantizeOptions,
 ): ReadonlyMap<string, Grid> {
   const nodes = nodeMap(graph);
-  const format = options.activations.signed ? numberFormats.int8 : numberFormats.uint8;
+  const format = activationFormat(target, options);
   const ofOwner = new Map<string, Grid>();
   for (const [owner, sources] of plan.sources) {
     let [lo, hi] = [0, 0];

@@ -6,6 +6,7 @@ import { batches } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Runtime, Values } from "../engine/runtime.ts";
+import { fusedLayer } from "../ir/fused-layer.ts";
 import { constantOf, type Graph, nodeMap } from "../ir/graph.ts";
 import { type Grid, gridOf } from "../ir/grid.ts";
 import { mergeGraphs } from "../ir/merge.ts";
@@ -89,81 +90,68 @@ function addPair(sofar: LayerError, pair: Pairing, values: Values): LayerError {
   return addError(sofar, float.data, simulated.data, pair.step, pair.range);
 }
 
+type Networks = {
+  readonly floats: ReadonlyMap<string, Node>;
+  readonly quantized: ReadonlyMap<string, Node>;
+  readonly lowered: ReadonlyMap<string, Node>;
+};
+
 /** Every value on a grid, and every integer layer that gives real values, in network order. */
 function pairValues(float: Graph, quantized: Graph, lowered: Graph): readonly Pairing[] {
-  const floats = nodeMap(float);
-  const quantizedNodes = nodeMap(quantized);
-  const kept = nodeMap(lowered);
-  const weightError = (layer: { readonly id: string }): LayerError | null =>
-    compareWeights(layer, floats, quantizedNodes);
-  return quantized.nodes.flatMap((node): readonly Pairing[] => {
-    if (node.op === "quantize") {
-      const floatId = node.inputs[0] ?? "";
-      const [scale, zero] = [1, 2].map((at) =>
-        constantOf(quantizedNodes.get(node.inputs[at] ?? "")),
-      );
-      const grid = gridOf(scale, zero);
-      if (grid === undefined || !floats.has(floatId) || !kept.has(node.id)) return [];
-      const layer = producerOf(floatId, floats);
-      return [
-        {
-          name: layer.id,
-          op: layer.op,
-          floatId,
-          simulatedId: `${prefix}${node.id}`,
-          step: grid.scale,
-          range: representable(grid),
-          weight: weightError(layer),
-        },
-      ];
-    }
-    const isReal = (node.op === "conv" || node.op === "linear") && kept.has(node.id);
-    if (!isReal || !floats.has(node.id)) return [];
-    const whole = { step: 1, range: unlimited, weight: weightError(node) };
-    return [
-      {
-        name: node.id,
-        op: node.op,
-        floatId: node.id,
-        simulatedId: `${prefix}${node.id}`,
-        ...whole,
-      },
-    ];
+  const networks: Networks = {
+    floats: nodeMap(float),
+    quantized: nodeMap(quantized),
+    lowered: nodeMap(lowered),
+  };
+  return quantized.nodes.flatMap((node) => {
+    if (!networks.lowered.has(node.id)) return [];
+    const pairing = gridPairing(node, networks) ?? realPairing(node, networks);
+    return pairing === undefined ? [] : [pairing];
   });
+}
+
+function gridPairing(node: Node, networks: Networks): Pairing | undefined {
+  if (node.op !== "quantize") return undefined;
+  const floatId = node.inputs[0] ?? "";
+  const [scale, zero] = [1, 2].map((at) =>
+    constantOf(networks.quantized.get(node.inputs[at] ?? "")),
+  );
+  const grid = gridOf(scale, zero);
+  const layer = fusedLayer(networks.floats, floatId);
+  if (grid === undefined || layer === undefined) return undefined;
+  return {
+    name: layer.id,
+    op: layer.op,
+    floatId,
+    simulatedId: `${prefix}${node.id}`,
+    step: grid.scale,
+    range: representable(grid),
+    weight: compareWeights(layer.id, networks),
+  };
+}
+
+function realPairing(node: Node, networks: Networks): Pairing | undefined {
+  if (node.op !== "conv" && node.op !== "linear") return undefined;
+  if (!networks.floats.has(node.id)) return undefined;
+  return {
+    name: node.id,
+    op: node.op,
+    floatId: node.id,
+    simulatedId: `${prefix}${node.id}`,
+    step: 1,
+    range: unlimited,
+    weight: compareWeights(node.id, networks),
+  };
 }
 
 function representable(grid: Grid): Representable {
   return { lo: (grid.lo - grid.zero) * grid.scale, hi: (grid.hi - grid.zero) * grid.scale };
 }
 
-/** The layer that a value comes from, behind a fused ReLU or Clip. */
-function producerOf(id: string, nodes: ReadonlyMap<string, Node>): { id: string; op: string } {
-  let node = nodes.get(id);
-  while (node !== undefined && (node.op === "relu" || node.op === "clip")) {
-    const before = nodes.get(node.inputs[0] ?? "");
-    if (before === undefined || !fusing.has(before.op)) break;
-    node = before;
-  }
-  return { id: node?.id ?? id, op: node?.op ?? "input" };
-}
-
-const fusing: ReadonlySet<Node["op"]> = new Set<Node["op"]>([
-  "conv",
-  "linear",
-  "add",
-  "relu",
-  "clip",
-  "avgPool",
-]);
-
 /** Integer weights times their steps, against the float weights of the same layer. */
-function compareWeights(
-  layer: { readonly id: string },
-  floats: ReadonlyMap<string, Node>,
-  quantized: ReadonlyMap<string, Node>,
-): LayerError | null {
-  const float = constantOf(floats.get(floats.get(layer.id)?.inputs[1] ?? ""));
-  const dequantize = quantized.get(quantized.get(layer.id)?.inputs[1] ?? "");
+function compareWeights(id: string, { floats, quantized }: Networks): LayerError | null {
+  const float = constantOf(floats.get(floats.get(id)?.inputs[1] ?? ""));
+  const dequantize = quantized.get(quantized.get(id)?.inputs[1] ?? "");
   if (dequantize?.op !== "dequantize" || float?.dtype !== "float32") return null;
   const [integers, scale] = dequantize.inputs.map((id) => constantOf(quantized.get(id)));
   if (integers?.dtype !== "int8" || scale?.dtype !== "float32") return null;
