@@ -36,3 +36,32 @@ export async function readWithin(
   }
   return await source.read(offset, length);
 }
+
+const blockBytes = 16_384;
+const keptBlocks = 64;
+
+/**
+ * The same source behind 1 MiB of recently used blocks, for walks over many small pieces. Reads of more
+ * than a block go to the source itself.
+ */
+export function cachedSource(source: ByteSource): ByteSource {
+  const blocks = new Map<number, Uint8Array>();
+  const block = async (index: number): Promise<Uint8Array> => {
+    const held = blocks.get(index);
+    if (held !== undefined) return held;
+    const start = index * blockBytes;
+    const bytes = await source.read(start, Math.min(blockBytes, source.size - start));
+    const [oldest] = blocks.keys();
+    if (blocks.size >= keptBlocks && oldest !== undefined) blocks.delete(oldest);
+    blocks.set(index, bytes);
+    return bytes;
+  };
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    const first = Math.floor(offset / blockBytes);
+    const inside = offset - first * blockBytes;
+    const isInOne = inside + length <= blockBytes && offset + length <= source.size;
+    if (!isInOne || length === 0) return await source.read(offset, length);
+    return (await block(first)).subarray(inside, inside + length);
+  };
+  return { name: source.name, size: source.size, read };
+}

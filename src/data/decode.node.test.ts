@@ -100,14 +100,21 @@ describe("decodePicture", () => {
     expect((await decodePicture(gray, "x")).data).toEqual(Uint8Array.of(0x12, 0x80));
   });
 
-  it("turns CMYK into RGB by the plain formula", async () => {
-    const flat = sharp({
-      create: { width: 8, height: 8, channels: 3, background: { r: 255, g: 255, b: 255 } },
-    });
-    const white = await flat.toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer();
-    const picture = await decodePicture(white, "x");
-    expect([picture.width, picture.height, picture.channels]).toEqual([8, 8, 3]);
-    expect(Math.min(...picture.data)).toBeGreaterThan(250);
+  it("turns CMYK into RGB by the plain formula: less light for more ink", async () => {
+    const background = { r: 192, g: 52, b: 86 };
+    const flat = sharp({ create: { width: 8, height: 8, channels: 3, background } });
+    const bytes = await flat.toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer();
+    const inks = await sharp(bytes)
+      .pipelineColourspace("cmyk")
+      .toColourspace("cmyk")
+      .raw()
+      .toBuffer();
+    const { data, ...size } = await decodePicture(bytes, "x");
+    expect(size).toEqual({ width: 8, height: 8, channels: 3 });
+    const light = 255 - inks[3]!;
+    const expected = [0, 1, 2].map((c) => light - ((inks[c]! * light) >> 8));
+    expect(Array.from(data.subarray(0, 3))).toEqual(expected);
+    expect(data[0]).toBeGreaterThan(2 * data[1]!);
   });
 
   it("leaves EXIF orientation and colour profiles alone", async () => {

@@ -51,6 +51,8 @@ describe("geometry", () => {
   it("gives extreme proportions an error instead of a giant", () => {
     const line = image(60_000, 1, 1, new Uint8Array(60_000));
     const preprocess = { ...defaultPreprocess, resize: { kind: "shorter", size: 256 } } as const;
-    expect(() => applyGeometry(line, preprocess, 1, "x")).toThrow("cannot resize");
+    expect(() => applyGeometry(line, preprocess, 1, "x")).toThrow(
+      "x (60000x1) resized: the picture is too large",
+    );
   });
 });

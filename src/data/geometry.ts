@@ -3,7 +3,7 @@
  * uint8, and no numbers yet.
  */
 import { inputError } from "../error.ts";
-import { type Image, toColor, toGray } from "./image.ts";
+import { checkPixels, type Image, toColor, toGray } from "./image.ts";
 import type { Preprocess, Resize } from "./preprocess.ts";
 import { resize } from "./resize.ts";
 
@@ -20,6 +20,7 @@ export function applyGeometry(
   let picture = channels === 1 ? toGray(source) : toColor(source);
   if (preprocess.resize !== undefined) {
     const { width, height } = resizedSize(picture, preprocess.resize);
+    checkPixels(width, height, `${name} (${picture.width}x${picture.height}) resized`);
     picture = resize(picture, width, height);
   }
   if (preprocess.crop !== undefined)

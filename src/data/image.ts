@@ -13,8 +13,8 @@ export type Image = {
   readonly data: Uint8Array;
 };
 
-/** Largest number of pixels that a picture may claim: 64 Mi, a photograph of 8192 x 8192. */
-export const maxPixels: number = 2 ** 26;
+/** Largest number of pixels that a picture may claim: a photograph of 50 megapixels, 150 MB decoded. */
+export const maxPixels: number = 50_000_000;
 
 /** Throws unless width and height are positive integers and the picture is not a bomb. */
 export function checkPixels(width: number, height: number, where: string): void {
@@ -42,6 +42,7 @@ export function image(width: number, height: number, channels: 1 | 3, data: Uint
 /**
  * Gray as OpenCV's cvtColor: 0.299 R + 0.587 G + 0.114 B in 14-bit fixed point, rounded half up:
  * (4899 R + 9617 G + 1868 B + 8192) >> 14. White stays 255, and a gray picture given as RGB keeps its values.
+ * (OpenCV's reader, asked for gray, takes a JPEG's own luma instead, which may differ by 1 or 2.)
  */
 export function toGray(source: Image): Image {
   if (source.channels === 1) return source;

@@ -34,6 +34,9 @@ describe("parseList", () => {
     expect(parseList("\n\na.jpg 1", "l").map(({ line }) => line)).toEqual([3]);
     expect(() => parseList("a.jpg 1\nb.jpg -1", "l")).toThrow("l:2: a label must not be negative");
     expect(() => parseList("\n# nothing\n", "l")).toThrow("names no picture");
+    expect(() => parseList(`a.jpg 1\n${"x".repeat(70_000)} 2`, "l")).toThrow(
+      "l:2: a line is too long",
+    );
   });
 
   it("reads back any names with any labels", () => {

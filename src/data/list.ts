@@ -3,7 +3,7 @@
  * records only; whether the files exist is `open.node.ts`'s question.
  */
 import { inputError } from "../error.ts";
-import { splitLines } from "./text.ts";
+import { textLines } from "./text.ts";
 
 export type ListEntry = {
   /** The file as written, quotes removed. */
@@ -14,7 +14,7 @@ export type ListEntry = {
 };
 
 /** Most entries that a list may have. */
-const maxEntries = 20_000_000;
+const maxEntries = 4_000_000;
 
 /**
  * One entry per line: `name label`, `name,label`, or a name alone; blank lines and lines starting with `#`
@@ -23,11 +23,18 @@ const maxEntries = 20_000_000;
  */
 export function parseList(text: string, name: string): ListEntry[] {
   const entries: ListEntry[] = [];
-  for (const [index, raw] of splitLines(text).entries()) {
+  let line = 0;
+  for (const raw of textLines(text, name)) {
+    line += 1;
     const content = raw.trim();
     if (content === "" || content.startsWith("#")) continue;
-    entries.push(parseEntry(content, index + 1, name));
-    if (entries.length > maxEntries) throw inputError("the list is too long", { where: name });
+    if (entries.length === maxEntries) {
+      throw inputError("the list is too long", {
+        where: name,
+        expected: `at most ${maxEntries} entries`,
+      });
+    }
+    entries.push(parseEntry(content, line, name));
   }
   if (entries.length === 0) {
     throw inputError("the list names no picture", {
@@ -63,7 +70,7 @@ export type ClassName = { readonly id: string | undefined; readonly name: string
  * the name `tench, Tinca tinca`. Blank lines at the end are dropped, one in between is `class 7`.
  */
 export function parseClasses(text: string, name: string): ClassName[] {
-  const lines = splitLines(text.trimEnd()).map((line) => line.trim());
+  const lines = Array.from(textLines(text.trimEnd(), name), (line) => line.trim());
   if (lines.every((line) => line === "")) {
     throw inputError("the label file names no class", { where: name });
   }

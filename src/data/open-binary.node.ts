@@ -5,7 +5,7 @@
 import { basename, dirname, join } from "node:path";
 import { inputError } from "../error.ts";
 import type { OnWarning } from "../notice.ts";
-import { readWithin } from "./byte-source.ts";
+import { cachedSource, readWithin } from "./byte-source.ts";
 import { parseCifar } from "./cifar.ts";
 import type { Dataset, Sample } from "./dataset.ts";
 import { datumLabel, datumPicture, maxDatumBytes } from "./datum.ts";
@@ -19,7 +19,7 @@ import {
 } from "./files.node.ts";
 import { parseIdxLabels, parseIdxPictures } from "./idx.ts";
 import { keyText, type LmdbRecord, readLmdb } from "./lmdb.ts";
-import { splitLines } from "./text.ts";
+import { decodeText, textLines } from "./text.ts";
 
 /** Pictures of an IDX file, labels from the file beside it (`images-idx3` becomes `labels-idx1`, with or without .gz). */
 export async function openIdx(
@@ -91,8 +91,8 @@ export async function openCifar(path: string, files: readonly string[]): Promise
 async function cifarClasses(folder: string, isHundred: boolean): Promise<string[] | undefined> {
   const file = join(folder, isHundred ? "fine_label_names.txt" : "batches.meta.txt");
   if (statOrNothing(file)?.isFile() !== true) return undefined;
-  const lines = splitLines(new TextDecoder().decode(await readDataFile(file)));
-  const names = lines.map((line) => line.trim()).filter((line) => line !== "");
+  const lines = textLines(decodeText(await readDataFile(file), file), file);
+  const names = Array.from(lines, (line) => line.trim()).filter((line) => line !== "");
   return names.length === (isHundred ? 100 : 10) ? names : undefined;
 }
 
@@ -108,7 +108,8 @@ export function cifarTrainingFiles(folder: string): string[] | undefined {
  * sample is loaded.
  */
 export async function openLmdb(path: string, file: string, limit: number): Promise<Dataset> {
-  const samples = await withSource(file, async (source) => {
+  const samples = await withSource(file, async (open) => {
+    const source = cachedSource(open);
     const found: Sample[] = [];
     for (const record of await readLmdb(source, limit)) {
       const name = keyText(record.key);

@@ -28,11 +28,15 @@ export function openList(
   for (const entry of entries) {
     const file = findFile(base, entry.file);
     if (file === undefined) missing.push(entry);
-    else samples.push(pictureSample(file, entry.file, entry.label));
+    if (missing.length === enoughMissing) break;
+    if (file !== undefined) samples.push(pictureSample(file, entry.file, entry.label));
   }
   if (missing.length > 0) throw missingFiles(path, base, entries.length, missing);
   return { source: path, samples };
 }
+
+/** The count stops here: by then the list is the wrong one, or its root is. */
+const enoughMissing = 10_000;
 
 /** The first of the ways to read the name that leads to a file: as it is, with `\` as `/`, a leading `/` below the root. */
 function findFile(base: string, file: string): string | undefined {
@@ -54,7 +58,8 @@ function missingFiles(
 ): Error {
   const first = missing.slice(0, 3).map(({ file, line }) => `${file} (line ${line})`);
   const more = missing.length > first.length ? ", ..." : "";
-  return inputError(`${missing.length} of ${total} listed files are missing`, {
+  const count = missing.length === enoughMissing ? `${enoughMissing} or more` : `${missing.length}`;
+  return inputError(`${count} of ${total} listed files are missing`, {
     where: path,
     expected: `files below ${base}`,
     got: `${first.join(", ")}${more}`,

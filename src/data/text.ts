@@ -5,7 +5,7 @@
 import { inputError } from "../error.ts";
 
 /** Largest list or label file, in bytes. */
-export const maxTextBytes: number = 2 ** 28;
+export const maxTextBytes: number = 2 ** 26;
 
 /** The text. What is not valid UTF-8 is taken for GBK, the other encoding that lists for these chips come in. */
 export function decodeText(bytes: Uint8Array, name: string): string {
@@ -42,7 +42,24 @@ function decodeStrictly(encoding: "utf-8" | "gb18030", bytes: Uint8Array): strin
   }
 }
 
-/** Lines without their ending: LF, CRLF or CR. */
-export function splitLines(text: string): string[] {
-  return text.split(/\r\n|\n|\r/);
+/** Longest line that is believed to be one. */
+const maxLine = 65_536;
+
+/** Lines without their ending (LF, CRLF or CR), one after the other: a list may have millions. */
+export function* textLines(text: string, name: string): Generator<string> {
+  const ending = /\r\n|\n|\r/g;
+  let start = 0;
+  for (let line = 1; start <= text.length; line++) {
+    const end = ending.exec(text);
+    const stop = end?.index ?? text.length;
+    if (stop - start > maxLine) {
+      throw inputError("a line is too long", {
+        where: `${name}:${line}`,
+        expected: `at most ${maxLine} characters`,
+        got: `${stop - start}`,
+      });
+    }
+    yield text.slice(start, stop);
+    start = end === null ? text.length + 1 : ending.lastIndex;
+  }
 }
