@@ -43,6 +43,14 @@ function tooLarge(path: string, maxBytes: number, size: number): InlayError {
   });
 }
 
+/** True where a plain file lies at the path. */
+export async function isFile(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+}
+
 /** What a failed read means to the user; Inlay's own errors pass. */
 export function readError(path: string, cause: unknown): InlayError {
   if (cause instanceof InlayError) return cause;

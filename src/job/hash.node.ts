@@ -4,22 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
-import { readError } from "./files.node.ts";
+import { isFile, readError } from "./files.node.ts";
 import { imageFiles } from "./image-files.node.ts";
+import type { InputHash } from "./manifest.ts";
 import type { ImageOptions } from "./options.ts";
-
-/** One input of a job: a file, or a set of files (pictures) under one hash. */
-export type InputHash = {
-  /** The path as the user gave it. */
-  readonly file: string;
-  /** 64 hexadecimal digits. Of a set: over the sorted lines `name size sha256`. */
-  readonly sha256: string;
-  readonly bytes: number;
-  /** How many files the set has; 1 for a file. */
-  readonly files: number;
-};
 
 /** The hash of one file. An input error where it cannot be read. */
 export async function hashFile(path: string): Promise<InputHash> {
@@ -37,7 +26,7 @@ export async function hashImages(images: ImageOptions): Promise<InputHash> {
   let bytes = 0;
   let files = 0;
   for (const path of await imageFiles(images)) {
-    if (!(await exists(path))) continue;
+    if (!(await isFile(path))) continue;
     const found = await digest(path);
     const name = path === images.labels ? basename(path) : relative(base, path);
     lines.push(`${name.replaceAll("\\", "/")} ${found.bytes} ${found.sha256}\n`);
@@ -50,13 +39,6 @@ export async function hashImages(images: ImageOptions): Promise<InputHash> {
 /** SHA-256 of a text's UTF-8 bytes. */
 export function hashText(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );
 }
 
 async function digest(path: string): Promise<{ readonly sha256: string; readonly bytes: number }> {

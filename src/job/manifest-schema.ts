@@ -4,7 +4,7 @@
 import type { Preprocess } from "../data/preprocess.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
 import { type Fields, type JsonSchema, list, oneOf, record } from "../report/json-schema.ts";
-import type { Manifest } from "./manifest.node.ts";
+import type { Manifest } from "./manifest.ts";
 
 const text: JsonSchema = { type: "string" };
 const flag: JsonSchema = { type: "boolean" };

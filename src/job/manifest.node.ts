@@ -4,45 +4,14 @@
  */
 import { join } from "node:path";
 import { checkPreprocess, isMeanImage, type Preprocess } from "../data/preprocess.ts";
-import type { Device } from "../engine/runtime.ts";
-import { InlayError, inputError } from "../error.ts";
-import type { QuantizeOptions } from "../quantize/options.ts";
+import { type InlayError, inputError } from "../error.ts";
 import { toJson } from "../report/json.ts";
 import { checkSchema } from "../report/json-schema.ts";
-import { readFileBounded } from "./files.node.ts";
-import type { InputHash } from "./hash.node.ts";
+import { isFile, readFileBounded } from "./files.node.ts";
+import type { Manifest } from "./manifest.ts";
 import { manifestSchema } from "./manifest-schema.ts";
-import type { CalibrationMethod, JobContext } from "./options.ts";
+import type { JobContext } from "./options.ts";
 import { inlayVersion } from "./version.node.ts";
-
-export type Manifest = {
-  readonly schema: "inlay.manifest/1";
-  readonly versions: {
-    readonly inlay: string;
-    readonly node: string;
-    /** Library name and version: `onnxruntime-node 1.30.0`. */
-    readonly engine: string;
-  };
-  /** The command line, as words. */
-  readonly command: readonly string[];
-  readonly seed: number;
-  /** 0: ONNX Runtime's own choice. */
-  readonly threads: number;
-  readonly device: Device;
-  readonly target: string;
-  readonly preprocess: Preprocess;
-  readonly calibration: {
-    readonly method: CalibrationMethod;
-    /** The image source, as the user gave it. */
-    readonly images: string;
-    readonly samples: number;
-  };
-  readonly options: QuantizeOptions;
-  /** Model files, picture sets, a mean file: everything that was read. */
-  readonly inputs: readonly InputHash[];
-  /** The files beside the manifest, by their plain names; a later change is found by these. */
-  readonly outputs: readonly InputHash[];
-};
 
 /** The manifest's name in an output folder. */
 export const manifestName = "manifest.json";
@@ -71,14 +40,13 @@ export function manifestText(manifest: Manifest): string {
  */
 export async function readManifest(out: string): Promise<Manifest> {
   const path = join(out, manifestName);
-  const bytes = await readFileBounded(path, maxManifestBytes).catch((cause: unknown) => {
-    const isMissing = cause instanceof InlayError && cause.fields.what.startsWith("no such");
-    if (!isMissing) throw cause;
+  if (!(await isFile(path))) {
     throw inputError("not a folder that inlay quantize wrote", {
       where: out,
       expected: `${manifestName} in it`,
     });
-  });
+  }
+  const bytes = await readFileBounded(path, maxManifestBytes);
   return parseManifest(new TextDecoder().decode(bytes), path);
 }
 

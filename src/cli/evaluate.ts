@@ -1,0 +1,42 @@
+/**
+ * `inlay evaluate`
+ */
+import type { Command } from "commander";
+import {
+  addCommonFlags,
+  addModelArguments,
+  type CommonFlags,
+  createCommand,
+} from "./common-flags.ts";
+import { addImageFlags, imagesOf, type PictureFlags } from "./image-flags.ts";
+import { modelPaths } from "./inspect.ts";
+import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
+import { runJob, type Shell } from "./run-job.ts";
+
+const examples = [
+  "inlay evaluate deploy.prototxt net.caffemodel --images val/labels.txt --crop 227 --order bgr --mean 104,117,123",
+  "inlay evaluate net.onnx --images val/ --resize 256 --crop 224 --mean 123.675,116.28,103.53 --scale 1/255 --std 0.229,0.224,0.225",
+  "inlay evaluate out/ --images val/labels.txt        # what quantize wrote, in exact integers",
+];
+
+type Flags = CommonFlags & PreprocessFlags & PictureFlags & { readonly images: string };
+
+export function evaluateCommand(shell: Shell): Command {
+  const command = createCommand(
+    "evaluate",
+    "Measure top-1 and top-5 accuracy: of a float network, or of a folder that quantize wrote,\nwhose integers are then simulated with the preprocessing it was made with.",
+  );
+  addModelArguments(command);
+  addImageFlags(command);
+  addPreprocessFlags(command);
+  return addCommonFlags(command, examples).action(
+    async (model: string, weights: string | undefined, flags: Flags) => {
+      const paths = modelPaths(shell, model, weights);
+      const images = imagesOf(flags.images, flags, shell.io);
+      await runJob(shell, flags, async (library, context) => {
+        const preprocess = await preprocessOf(flags, library, shell.io);
+        return await library.evaluateJob({ model: paths, images, preprocess }, context);
+      });
+    },
+  );
+}

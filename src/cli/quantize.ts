@@ -1,0 +1,132 @@
+/**
+ * `inlay quantize`
+ */
+import { type Command, Option } from "commander";
+import type { ImageOptions, QuantizeOptions } from "../index.ts";
+import { addMethodFlag, type MethodFlag } from "./calibrate.ts";
+import {
+  addCommonFlags,
+  addModelArguments,
+  type CommonFlags,
+  createCommand,
+} from "./common-flags.ts";
+import { addPictureFlags, imageSource, imagesOf, type PictureFlags } from "./image-flags.ts";
+import { modelPaths } from "./inspect.ts";
+import { pathIn } from "./io.ts";
+import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
+import { runJob, type Shell } from "./run-job.ts";
+import { parseCount } from "./values.ts";
+
+const examples = [
+  "inlay quantize deploy.prototxt net.caffemodel --calibrate calib/ --out out/ --crop 227 --order bgr --mean 104,117,123",
+  "inlay quantize net.onnx --calibrate calib/ --evaluate val/labels.txt --out out/ --resize 256 --crop 224",
+  "inlay quantize net.onnx --calibrate photos/ --evaluate photos/ --split 0.2 --out out/   # 20 % calibrate, the others judge",
+];
+
+type QuantizeFlags = {
+  readonly target: string;
+  readonly calibrate: string;
+  readonly evaluate?: string;
+  readonly evaluateRoot?: string;
+  readonly evaluateLimit?: number;
+  readonly out: string;
+  readonly weights?: QuantizeOptions["weights"]["unit"];
+  readonly powerOfTwo?: true;
+  readonly activations?: "unsigned" | "signed";
+  readonly symmetric?: true;
+  readonly biasCorrection: boolean;
+};
+
+type Flags = CommonFlags & PreprocessFlags & PictureFlags & MethodFlag & QuantizeFlags;
+
+export function quantizeCommand(shell: Shell): Command {
+  const command = createCommand(
+    "quantize",
+    "Rewrite a network into integers and prove it: writes quantized.onnx, ranges.json, report.json,\nreport.html and manifest.json.",
+  );
+  addModelArguments(command);
+  addQuantizeFlags(command);
+  addPreprocessFlags(command);
+  return addCommonFlags(command, examples).action(
+    async (model: string, weights: string | undefined, flags: Flags) => {
+      const out = pathIn(shell.io, flags.out);
+      await runJob(shell, flags, async (library, context) => {
+        const preprocess = await preprocessOf(flags, library, shell.io);
+        const evaluate = evaluationOf(flags, shell);
+        const job = {
+          model: modelPaths(shell, model, weights),
+          target: flags.target,
+          calibrate: imagesOf(flags.calibrate, flags, shell.io),
+          ...(evaluate === undefined ? {} : { evaluate }),
+          preprocess: preprocess ?? library.defaultPreprocess,
+          method: flags.method ?? library.defaultCalibrationMethod,
+          options: optionsOf(flags, library.defaultQuantizeOptions),
+          out,
+        };
+        return await library.quantizeJob(job, context);
+      });
+    },
+  );
+}
+
+function addQuantizeFlags(command: Command): void {
+  command
+    .optionsGroup("Quantization:")
+    .requiredOption("--calibrate <path>", `pictures that teach the ranges: ${imageSource}`)
+    .requiredOption("--out <folder>", "where the result goes; files of the same names are replaced")
+    .option("--evaluate <path>", "labelled pictures: accuracy, float against quantized")
+    .option("--target <name>", "what the network is made for", "int8");
+  addMethodFlag(command)
+    .addOption(
+      new Option(
+        "--weights <unit>",
+        "weight scales per output channel or per tensor (default: channel)",
+      ).choices(["channel", "tensor"]),
+    )
+    .option("--power-of-two", "scales of weights and activations are powers of two")
+    .addOption(
+      new Option("--activations <sign>", "integers of the activations (default: unsigned)").choices(
+        ["unsigned", "signed"],
+      ),
+    )
+    .option("--symmetric", "activations without a free zero point")
+    .option("--no-bias-correction", "leave the biases as they are");
+  addPictureFlags(command.optionsGroup("Pictures:"))
+    .option("--evaluate-root <folder>", "--root of --evaluate, where it is another")
+    .option("--evaluate-limit <n>", "at most so many pictures of --evaluate", parseCount);
+}
+
+/**
+ * The pictures of `--evaluate`. Of one source for both, the split gives calibration its part and the evaluation
+ * the other; of two sources, the evaluation takes the whole of its own.
+ */
+function evaluationOf(flags: Flags, { io }: Shell): ImageOptions | undefined {
+  if (flags.evaluate === undefined) return undefined;
+  const { split, part = "first", root, labels } = flags;
+  const isShared = flags.evaluate === flags.calibrate && split !== undefined;
+  const folder = flags.evaluateRoot ?? root;
+  const limit = flags.evaluateLimit;
+  const pictures: PictureFlags = {
+    ...(folder === undefined ? {} : { root: folder }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(isShared ? { split, part: part === "first" ? "second" : "first" } : {}),
+  };
+  return imagesOf(flags.evaluate, pictures, io);
+}
+
+function optionsOf(flags: QuantizeFlags, defaults: QuantizeOptions): QuantizeOptions {
+  const { weights, activations } = defaults;
+  const powerOfTwo = flags.powerOfTwo ?? weights.powerOfTwo;
+  const signed =
+    flags.activations === undefined ? activations.signed : flags.activations === "signed";
+  return {
+    weights: { unit: flags.weights ?? weights.unit, powerOfTwo },
+    activations: {
+      signed,
+      symmetric: flags.symmetric ?? activations.symmetric,
+      powerOfTwo: flags.powerOfTwo ?? activations.powerOfTwo,
+    },
+    biasCorrection: flags.biasCorrection && defaults.biasCorrection,
+  };
+}

@@ -1,0 +1,74 @@
+/**
+ * Runs one job of the library for a command: context in, report out. Progress and warnings go to
+ * stderr, the result alone to stdout.
+ */
+import type { JobContext, Report } from "../index.ts";
+import type { CommonFlags } from "./common-flags.ts";
+import { exitCodes } from "./failure.ts";
+import type { Io } from "./io.ts";
+import { type Library, loadLibrary } from "./library.ts";
+import { createNotices } from "./notices.ts";
+import { styleFor } from "./text.ts";
+
+export type Shell = {
+  readonly io: Io;
+  readonly argv: readonly string[];
+  /** Receives the exit code of the command that ran. */
+  readonly finish: (code: number) => void;
+};
+
+export type Job = (library: Library, context: JobContext) => Promise<Report>;
+
+/** `epilogue` follows the text of the report, never its JSON. */
+export async function runJob(
+  shell: Shell,
+  flags: CommonFlags,
+  job: Job,
+  epilogue: () => string = () => "",
+): Promise<void> {
+  const { io } = shell;
+  const library = await loadLibrary();
+  const notices = createNotices(io, flags.quiet === true);
+  try {
+    const report = await job(library, contextOf(shell, flags, notices));
+    notices.finish();
+    if (flags.json) io.stdout(library.toJson(report));
+    else {
+      for (const warning of warningsOf(report)) notices.onWarning(warning);
+      io.stdout(library.renderText(withoutWarnings(report), styleFor(io, "stdout")) + epilogue());
+    }
+    shell.finish(hasFailed(report) ? exitCodes.failed : exitCodes.ok);
+  } finally {
+    notices.finish();
+  }
+}
+
+function contextOf(
+  shell: Shell,
+  flags: CommonFlags,
+  notices: Pick<JobContext, "onProgress" | "onWarning">,
+): JobContext {
+  return {
+    device: flags.device,
+    threads: flags.threads,
+    seed: flags.seed,
+    command: ["inlay", ...shell.argv],
+    onProgress: notices.onProgress,
+    onWarning: notices.onWarning,
+  };
+}
+
+function warningsOf(
+  report: Report,
+): readonly { id: string; message: string; where: string | null }[] {
+  return "warnings" in report ? report.warnings : [];
+}
+
+/** On stderr they have been told. */
+function withoutWarnings(report: Report): Report {
+  return "warnings" in report ? { ...report, warnings: [] } : report;
+}
+
+function hasFailed(report: Report): boolean {
+  return report.schema === "inlay.run/1" && report.steps.some(({ status }) => status === "failed");
+}

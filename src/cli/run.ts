@@ -1,0 +1,81 @@
+/**
+ * `inlay run`
+ */
+import type { Command } from "commander";
+import type { RecipeOverrides } from "../index.ts";
+import { addCommonFlags, type CommonFlags, createCommand } from "./common-flags.ts";
+import { pathIn } from "./io.ts";
+import { runJob, type Shell } from "./run-job.ts";
+
+const examples = [
+  "inlay run recipe.yaml",
+  "inlay run recipe.yaml            # again: goes on where it was stopped, skips what has not changed",
+  "inlay run recipe.yaml --force    # everything again",
+];
+
+/** The format; `src/job/recipe.ts` is its definition, and a test reads this text with it. */
+export const recipeHelp = `
+A recipe, in YAML or JSON. Paths start from the recipe's own folder; only model, calibrate and
+out must be there; an unknown key is an error.
+
+  model: [deploy.prototxt, net.caffemodel]   # or net.onnx
+  calibrate: calib/                          # pictures that teach the ranges
+  evaluate:                                  # a path, or these keys
+    path: val/labels.txt
+    root: val/                               # what the list's names are relative to
+    labels: synset_words.txt
+    split: 0.7                               # with part: first or second
+    part: second
+    limit: 500
+  preprocess:
+    color: auto                              # or color, gray
+    resize: 256                              # shorter side, or 320x240
+    crop: 227
+    resizeAfter: 128
+    order: bgr                               # or rgb
+    mean: [104, 117, 123]                    # or a number, or mean.binaryproto
+    scale: 1
+    std: 1
+  target: int8
+  method: mse                                # minmax, movingAverage, percentile, entropy
+  options:
+    weights: {unit: channel, powerOfTwo: false}
+    activations: {signed: false, symmetric: false, powerOfTwo: false}
+    biasCorrection: true
+  threshold: 20                              # dB, for compare
+  seed: 0
+  threads: 0
+  device: cpu
+  steps: [inspect, calibrate, evaluate, quantize, evaluate, compare]
+  out: out/
+
+The steps run in the order given; without the key: inspect, quantize, evaluate (where there are
+pictures for it), compare. evaluate judges the float network before quantize and the integers
+after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.
+`;
+
+type Flags = CommonFlags & { readonly force?: true };
+
+export function runCommand(shell: Shell): Command {
+  const command = createCommand("run", "Do all steps of a recipe file, each only where needed.")
+    .argument("<recipe>", "recipe.yaml or recipe.json")
+    .option("--force", "do the steps whose inputs have not changed too")
+    .addHelpText("after", recipeHelp);
+  return addCommonFlags(command, examples).action(async (recipe: string, flags: Flags) => {
+    const overrides = overridesOf(command, flags);
+    const path = pathIn(shell.io, recipe);
+    await runJob(shell, flags, (library, context) =>
+      library.runRecipe({ recipe: path, overrides, force: flags.force === true }, context),
+    );
+  });
+}
+
+/** What was typed here is stronger than what the recipe says; defaults are weaker. */
+function overridesOf(command: Command, { seed, threads, device }: Flags): RecipeOverrides {
+  const typed = (name: string): boolean => command.getOptionValueSource(name) === "cli";
+  return {
+    ...(typed("seed") ? { seed } : {}),
+    ...(typed("threads") ? { threads } : {}),
+    ...(typed("device") ? { device } : {}),
+  };
+}
