@@ -26,7 +26,8 @@ function emitLinear(
   inputs: readonly string[],
   builder: Builder,
 ): void {
-  const perAxis = builder.typeOf(node.inputs[1] ?? "").shape.length > 0;
+  const scales = builder.typeOf(node.inputs[1] ?? "").shape;
+  const perAxis = scales.reduce((product, dim) => product * dim, 1) !== 1;
   const since = perAxis ? 13 : 10;
   if (builder.opset < since) {
     throw workError(`quantization ${perAxis ? "per axis " : ""}needs opset ${since}`, {

@@ -31,6 +31,7 @@ export type LowerOptions = {
 /** The version written where nothing asks for another. */
 export const defaultOpset = 17;
 const oldestOpset = 7;
+const opsetOf16Bit = 21;
 
 /** The model's bytes. Throws a work error naming a node that has no ONNX form. */
 export function lowerToOnnx(graph: Graph, options: LowerOptions = {}): Uint8Array {
@@ -40,9 +41,9 @@ export function lowerToOnnx(graph: Graph, options: LowerOptions = {}): Uint8Arra
 /** The same as a message. Tensor payloads are views of the graph's tensors. */
 export function lowerToModel(graph: Graph, options: LowerOptions = {}): OnnxInit<"ModelProto"> {
   const { batch } = options;
-  const opset = opsetOf(graph, options.opset);
   const sized = typeof batch === "number" ? withBatch(graph, batch) : graph;
   const types = inferTypes(sized);
+  const opset = opsetOf(sized, types, options.opset);
   const nodes = nodeMap(sized);
   const outputs = outputIds(sized, nodes, options.taps ?? []);
   const state: BuilderState = {
@@ -72,10 +73,10 @@ export function lowerToModel(graph: Graph, options: LowerOptions = {}): OnnxInit
 }
 
 /** Opaque nodes hold only for the version they were written for. */
-function opsetOf(graph: Graph, wanted: number | undefined): number {
+function opsetOf(graph: Graph, types: Types, wanted: number | undefined): number {
   const foreign = graph.nodes.some((node) => node.op === "opaque" && node.attrs.domain === "");
   const own = foreign ? graph.opsets[""] : undefined;
-  const opset = own ?? wanted ?? defaultOpset;
+  const opset = own ?? wanted ?? neededOpset(graph, types);
   if (wanted !== undefined && wanted !== opset) {
     throw usageError("the graph holds operators of another opset", {
       expected: `${opset}`,
@@ -86,6 +87,16 @@ function opsetOf(graph: Graph, wanted: number | undefined): number {
     throw usageError("opset is too old", { expected: `${oldestOpset} or newer`, got: `${opset}` });
   }
   return opset;
+}
+
+/** The default, or the first version that has 16-bit quantization where the graph uses it. */
+function neededOpset(graph: Graph, types: Types): number {
+  const wide = graph.nodes.some((node) => {
+    const dtype = node.op === "quantize" ? types.get(node.id)?.dtype : undefined;
+    const source = node.op === "dequantize" ? types.get(node.inputs[0] ?? "")?.dtype : dtype;
+    return source?.endsWith("int16");
+  });
+  return wide ? opsetOf16Bit : defaultOpset;
 }
 
 /** The ids of all outputs and taps, each once. Throws where a tap names no value. */
