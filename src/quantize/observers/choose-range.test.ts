@@ -245,8 +245,8 @@ describe("weights", () => {
   it("are clipped where that costs less error, value by value or on a histogram", () => {
     const limitOf = (values: Float32Array): number =>
       weightLimits(values, 1, format, { unit: "channel", method: "mse" })[0]!;
-    const few = limitOf(withOutlier(normal.subarray(0, 16_000), 8));
-    const many = limitOf(withOutlier(normal.subarray(0, 17_000), 8));
+    const few = limitOf(withOutlier(normal.subarray(0, 8_000), 8));
+    const many = limitOf(withOutlier(normal.subarray(0, 9_000), 8));
     expect(few).toBeLessThan(7.9);
     expect(Math.abs(few / many - 1)).toBeLessThan(0.05);
     expect(limitOf(weights.subarray(3, 6))).toBe(0);

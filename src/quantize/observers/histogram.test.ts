@@ -50,6 +50,14 @@ describe("a histogram", () => {
     );
   });
 
+  it("counts a large batch as it does small ones", () => {
+    const values = Float32Array.from({ length: 40_003 }, (_, at) =>
+      at % 9999 === 5 ? Number.NaN : Math.sin(at) * (1 + at / 500),
+    );
+    const parts = Array.from({ length: 5 }, (_, at) => values.subarray(at * 8001, (at + 1) * 8001));
+    expect(histogramOf(values)).toEqual(histogramOf(...parts));
+  });
+
   it("has the narrowest range that holds all values", () => {
     const exponents = (...values: readonly number[]): number =>
       histogramOf(Float32Array.from(values)).exponent;

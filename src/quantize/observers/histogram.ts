@@ -34,11 +34,18 @@ export function histogramTotal({ counts }: Histogram): number {
 }
 
 /**
+ * Batches at least this large are counted in four copies of the bins, added up at the end: counting
+ * equal values one after another, zeros say, in one place waits for each to be stored.
+ */
+const lanesFrom = 16384;
+
+/**
  * `before` and all values of a batch. Negative values closer to 0 than 2^-54 of the range count as 0.
  */
 export function observeHistogram(before: Histogram, values: Float32Array): Histogram {
+  const lanes = values.length < lanesFrom ? 1 : 4;
   let { exponent, skipped } = before;
-  let counts: Float64Array = before.counts.slice();
+  let counts = toLanes(before.counts, lanes);
   let at = 0;
   while (at < values.length) {
     at = countWhileInRange(counts, values, at, binsPerSide / 2 ** exponent);
@@ -51,10 +58,24 @@ export function observeHistogram(before: Histogram, values: Float32Array): Histo
     }
     const needed = exponentOf(value);
     if (needed <= exponent) continue;
-    counts = widen(counts, needed - exponent);
+    counts = toLanes(widen(fromLanes(counts), needed - exponent), lanes);
     exponent = needed;
   }
-  return { exponent, counts, skipped };
+  return { exponent, counts: fromLanes(counts), skipped };
+}
+
+/** A copy of the counts, with empty bins for the further lanes behind it. */
+function toLanes(counts: Float64Array, lanes: number): Float64Array {
+  const copy = new Float64Array(lanes * bins);
+  copy.set(counts);
+  return copy;
+}
+
+function fromLanes(counts: Float64Array): Float64Array {
+  if (counts.length === bins) return counts;
+  const sums = counts.slice(0, bins);
+  for (let at = bins; at < counts.length; at += 1) sums[at % bins]! += counts[at]!;
+  return sums;
 }
 
 /** Exact, associative and commutative. */
@@ -70,7 +91,7 @@ export function mergeHistograms(a: Histogram, b: Histogram): Histogram {
 
 /**
  * Counts values from `from` on, up to about the first that lies outside the range or is no number;
- * gives its index. Four at a time, so that one comparison guards them all.
+ * gives its index. Four at a time, each in its lane, so that one comparison guards them all.
  */
 function countWhileInRange(
   counts: Float64Array,
@@ -78,6 +99,7 @@ function countWhileInRange(
   from: number,
   binsPerUnit: number,
 ): number {
+  const lane = counts.length > bins ? bins : 0;
   let at = from;
   for (; at + 3 < values.length; at += 4) {
     const a = values[at]! * binsPerUnit + binsPerSide;
@@ -88,9 +110,9 @@ function countWhileInRange(
       a >= 0 && a < bins && b >= 0 && b < bins && c >= 0 && c < bins && d >= 0 && d < bins;
     if (!inRange) break;
     counts[a | 0]! += 1;
-    counts[b | 0]! += 1;
-    counts[c | 0]! += 1;
-    counts[d | 0]! += 1;
+    counts[(b | 0) + lane]! += 1;
+    counts[(c | 0) + 2 * lane]! += 1;
+    counts[(d | 0) + 3 * lane]! += 1;
   }
   const end = Math.min(at + 4, values.length);
   for (; at < end; at += 1) {

@@ -17,9 +17,9 @@ export function leastErrorRange(histogram: Histogram, full: Range, format: Range
   return searchRange(histogramCost(histogram, format), full, format.symmetric === true);
 }
 
-/** The search itself, for any cost; `full` holds 0 or is widened to it by the cost's scale. */
-export function searchRange(cost: Cost, full: Range, symmetric: boolean): Range {
-  const factors = Array.from({ length: 81 }, (_, step) => 2 ** (-step / 8));
+/** The search itself, for any cost, down to `2^-octaves` of `full`. */
+export function searchRange(cost: Cost, full: Range, symmetric: boolean, octaves = 10): Range {
+  const factors = Array.from({ length: 8 * octaves + 1 }, (_, step) => 2 ** (-step / 8));
   let best = cheapest(
     factors.map((factor) => shrink(full, factor, factor)),
     cost,

@@ -14,7 +14,9 @@ export type WeightRangeOptions = {
 };
 
 /** Groups at least this large are searched on a histogram instead of value by value. */
-const histogramFrom = 16384;
+const histogramFrom = 8192;
+/** Limits below this many halvings of the largest weight are not tried value by value. */
+const octavesDown = 4;
 
 /**
  * Limits of weights [out, ...] with `channels` output channels: one per channel, or a single one.
@@ -50,17 +52,20 @@ function leastErrorLimit(values: Float32Array, limit: number, format: RangeForma
   if (values.length >= histogramFrom) {
     return leastErrorRange(observeHistogram(emptyHistogram(), values), full, around).max;
   }
-  return searchRange(({ max }) => squaredError(values, max, around), full, true).max;
+  const finite = values.every(Number.isFinite) ? values : values.filter(Number.isFinite);
+  return searchRange(({ max }) => squaredError(finite, max, around), full, true, octavesDown).max;
 }
 
 function squaredError(values: Float32Array, limit: number, format: RangeFormat): number {
   const { qMax } = format.number;
   const { scale } = chooseSymmetric(limit, format.number, format);
+  const perStep = 1 / scale;
   let sum = 0;
-  for (const value of values) {
-    if (!Number.isFinite(value)) continue;
-    const steps = Math.max(-qMax, Math.min(qMax, Math.floor(value / scale + 0.5)));
-    sum += (value - steps * scale) ** 2;
+  for (let at = 0; at < values.length; at += 1) {
+    const steps = values[at]! * perStep;
+    const nearest = Math.floor(steps + 0.5);
+    const error = steps - Math.max(-qMax, Math.min(qMax, nearest));
+    sum += error * error;
   }
-  return sum;
+  return sum * scale * scale;
 }
