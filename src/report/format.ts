@@ -49,6 +49,7 @@ export function formatDb(value: Maybe): string {
 /** `12.4 ms`, `1.24 s`, `3 min 20 s`, `2 h 05 min`. */
 export function formatSeconds(value: Maybe): string {
   if (value === null) return unknown;
+  if (value === 0) return "0 s";
   if (value < 1e-3) return `${(value * 1e6).toPrecision(3)} us`;
   if (value < 0.9995) return `${(value * 1e3).toPrecision(3)} ms`;
   if (value < 59.95) return `${value.toPrecision(3)} s`;
@@ -58,7 +59,7 @@ export function formatSeconds(value: Maybe): string {
   return `${minutes} min ${whole % 60} s`;
 }
 
-/** Four significant digits, exponent only where it is shorter: `0.01235`, `-139.3`, `1.2e-9`. */
+/** Four significant digits or whole numbers, exponent only for the very small and large: `0.01235`, `-139.3`, `1.2e-9`. */
 export function formatNumber(value: Maybe): string {
   if (value === null) return unknown;
   if (value === 0) return "0";
@@ -69,8 +70,8 @@ export function formatNumber(value: Maybe): string {
       .replace(/\.?0+e/, "e")
       .replace("e+", "e");
   }
-  const text = value.toPrecision(4);
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : String(Math.round(value));
+  if (magnitude >= 1000) return String(Math.round(value));
+  return String(Number(value.toPrecision(4)));
 }
 
 /** `1x3x224x224`; `?` where unknown. */

@@ -73,8 +73,9 @@ function windowMessages(node: Windowed, weight: Shape | undefined): readonly Mes
 function grouping(groups: number, weight: Shape | undefined): readonly Message[] {
   if (groups === 1) return [];
   const [out, inPerGroup] = weight ?? [];
-  if (inPerGroup === 1 && out === groups) return [["depthwise", `depthwise, ${groups} channels`]];
-  return [["grouped", `${groups} groups`]];
+  if (inPerGroup === 1 && out === groups)
+    return [["depthwise", `depthwise convolution of ${groups} channels`]];
+  return [["grouped", `convolution in ${groups} groups`]];
 }
 
 function kernelMessages(attrs: ConvAttrs, rows: number, columns: number): readonly Message[] {

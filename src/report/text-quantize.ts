@@ -67,7 +67,7 @@ function layerRow(layer: QuantizeLayer): readonly string[] {
 }
 
 /** `0.0012 .. 0.034 (64)`: per channel; one number: per tensor. */
-export function scaleText(scale: QuantizeLayer["weightScale"]): string {
+function scaleText(scale: QuantizeLayer["weightScale"]): string {
   if (scale === null) return "";
   if (scale.count === 1) return formatNumber(scale.min);
   return `${formatNumber(scale.min)} .. ${formatNumber(scale.max)} (${scale.count})`;

@@ -35,7 +35,7 @@ export function evaluateText(report: EvaluateReport, style: Style): string {
     ["seed", report.seed === null ? null : String(report.seed)],
   ];
   const lines = facts.flatMap(([name, value]) =>
-    value === null ? [] : [`${name.padEnd(14)}${value}\n`],
+    value === null ? [] : [`${name.padEnd(15)}${value}\n`],
   );
   const head = `${style("strong", harmless(report.model))}  ${style("dim", how)}\n`;
   return [head, ...lines, warningsText(report.warnings, style)].join("");

@@ -30,7 +30,7 @@ export function warningsText(warnings: readonly ReportWarning[], style: Style): 
 /** Nodes that are named one by one; of longer lists the first few, and how many more. */
 const namedNodes = 3;
 
-/** One line per finding: `sparse  conv1: 67 % of the weights are zero`; of many of a kind, a few. */
+/** One line per finding: `conv1: 67 % of the weights are zero`; of many of a kind, a few. */
 export function findingLines(findings: readonly Finding[]): readonly string[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
@@ -44,16 +44,17 @@ export function findingLines(findings: readonly Finding[]): readonly string[] {
 function groupLines(kind: string, group: readonly Finding[]): readonly string[] {
   const line = (finding: Finding): string => {
     const node = finding.node === null ? "" : `${formatName(finding.node)}: `;
-    return `${kind}  ${node}${harmless(finding.message)}`;
+    return `${node}${harmless(finding.message)}`;
   };
   if (group.length <= namedNodes) return group.map(line);
   const first = group.slice(0, namedNodes - 1).map(line);
-  return [...first, `${kind}  and ${group.length - first.length} more layers`];
+  return [...first, `and ${group.length - first.length} more of this kind (${harmless(kind)})`];
 }
 
-/** `crop=227 order=bgr mean=104,117,123` */
+/** `crop=227 order=bgr mean=104,117,123`; what is null is left out. */
 export function recordText(record: JsonRecord): string {
   return Object.entries(record)
+    .filter(([, value]) => value !== null)
     .map(([key, value]) => `${harmless(key)}=${harmless(jsonText(value))}`)
     .join(" ");
 }

@@ -45,16 +45,17 @@ export function dataTable<Row>(table: DataTable<Row>): Markup {
 function dataCell<Row>(column: DataColumn<Row>, row: Row, isHead: boolean): Markup {
   const { text, value, role } = column.cell(row);
   const names = role === undefined ? column.kind : `${column.kind} ${role}`;
-  const sortValue = value ?? "";
+  // Six digits sort as well as seventeen.
+  const sortValue = typeof value === "number" ? Number(value.toPrecision(6)) : (value ?? "");
   return isHead
     ? html`<th scope="row" class="${names}" title="${text}" data-v="${sortValue}">${text}</th>`
     : html`<td class="${names}" data-v="${sortValue}">${text}</td>`;
 }
 
-/** A small table that needs no sorting. */
+/** A small table that needs no sorting; its last column may run over several lines. */
 export function plainTable(heads: readonly string[], rows: readonly (readonly string[])[]): Markup {
   return html`<div class="scroll"><table><thead><tr>${heads.map((head) => html`<th scope="col" class="text">${head}</th>`)}</tr></thead><tbody>${rows.map(
     ([first, ...rest]) =>
-      html`<tr><th scope="row" class="text">${first ?? ""}</th>${rest.map((cell) => html`<td class="text free">${cell}</td>`)}</tr>`,
+      html`<tr><th scope="row" class="text">${first ?? ""}</th>${rest.map((cell, at) => html`<td class="${at === rest.length - 1 ? "text free" : "text"}">${cell}</td>`)}</tr>`,
   )}</tbody></table></div>`;
 }

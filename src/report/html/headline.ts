@@ -117,9 +117,9 @@ export function accuracySection(report: JobReport): Markup | null {
   const cells = rows.map(({ label, accuracy }) => [
     label,
     `${accuracy.count} of ${all.samples}`,
-    `${accuracy.interval[0].toFixed(2)} to ${accuracy.interval[1].toFixed(2)} %`,
+    `${accuracy.interval[0].toFixed(2)} to ${accuracy.interval[1].toFixed(2)}`,
   ]);
-  return html`<section><h2>Accuracy</h2><p class="note">${all.samples} labelled images of <code>${all.images}</code>. ${verdict(all)}${timeText(report)}</p><div class="two"><div>${intervalChart(rows)}</div>${plainTable(["accuracy", "right", "95 % interval"], cells)}</div></section>`;
+  return html`<section><h2>Accuracy</h2><p class="note">${all.samples} labelled images of <code>${all.images}</code>. ${verdict(all)}${timeText(report)}</p><div class="two"><div>${intervalChart(rows)}</div>${plainTable(["accuracy", "right", "95 % interval, %"], cells)}</div></section>`;
 }
 
 function intervalRow(

@@ -10,7 +10,6 @@ import {
   formatPercent,
 } from "../format.ts";
 import type { CompareLayer, InspectLayer, JobReport, QuantizeLayer } from "../reports.ts";
-import { scaleText } from "../text-quantize.ts";
 import { dbRole } from "../text-results.ts";
 import { type DataCell, type DataColumn, dataTable } from "./data-table.ts";
 import { html, type Markup } from "./markup.ts";
@@ -58,6 +57,8 @@ const words = (text: string | null | undefined): DataCell =>
   text === null || text === undefined || text === "" ? blank : { text, value: text };
 const figure = (value: Maybe, format: (value: number) => string): DataCell =>
   value === null || value === undefined ? blank : { text: format(value), value };
+/** Most layers have none: an empty cell reads better than a zero. */
+const sparing = (value: number): string => (value === 0 ? "" : formatCount(value));
 const plain = (value: number): string => String(value);
 
 function column(
@@ -97,10 +98,9 @@ function columnsFor(thresholdDb: number): readonly DataColumn<LayerRow>[] {
       figure(row.compare?.underflowPercent, formatPercent),
     ),
     column("bits", "bits of a weight", (row) => figure(row.quantize?.weightBits, plain)),
-    column("weight scale", "smallest and largest scale, and how many", (row) => ({
-      text: scaleText(row.quantize?.weightScale ?? null),
-      value: row.quantize?.weightScale?.max ?? null,
-    })),
+    column("weight scale", "largest of the weights' scales", (row) =>
+      figure(row.quantize?.weightScale?.max, formatNumber),
+    ),
     column("out scale", "scale of the output's integers", (row) =>
       figure(row.quantize?.outputScale, formatNumber),
     ),
@@ -117,10 +117,8 @@ function columnsFor(thresholdDb: number): readonly DataColumn<LayerRow>[] {
       "text",
     ),
     column("output", "shape of the output", (row) => words(shapeText(row)), "text"),
-    column("parameters", "weights and biases", (row) =>
-      figure(row.inspect?.parameters, formatCount),
-    ),
-    column("MACs", "multiply-accumulates", (row) => figure(row.inspect?.macs, formatCount)),
+    column("parameters", "weights and biases", (row) => figure(row.inspect?.parameters, sparing)),
+    column("MACs", "multiply-accumulates", (row) => figure(row.inspect?.macs, sparing)),
     column("memory", "bytes of the output in float", (row) =>
       figure(row.inspect?.activationBytes, formatBytes),
     ),
@@ -139,5 +137,5 @@ function shapeText(row: LayerRow): string | null {
 export function layerSection(report: JobReport, rows: readonly LayerRow[]): Markup | null {
   if (rows.length === 0) return null;
   const columns = columnsFor(report.compare?.thresholdDb ?? Number.NEGATIVE_INFINITY);
-  return html`<section id="layers"><h2>Layers</h2><p class="note">In network order. Click a head to sort.</p>${dataTable({ caption: "Layers", columns, rows, anchor: anchorOf })}</section>`;
+  return html`<section id="layers" class="wide"><h2>Layers</h2><p class="note">In network order. Click a head to sort.</p>${dataTable({ caption: "Layers", columns, rows, anchor: anchorOf })}</section>`;
 }

@@ -40,7 +40,7 @@ export function errorSection({ compare }: JobReport, rows: readonly LayerRow[]):
       : `The first layer below ${threshold} is ${compare.firstBelow.name}.`;
   return html`<section><h2>Error per layer</h2><p class="note">Signal to quantization noise (dB, higher is better; 6 dB are one bit) of each layer's output against the float network, in network order, over ${compare.samples} images. ${first}</p>
 <ul class="legend"><li><i></i>output</li><li class="near"><i></i>within 6 dB of the threshold</li><li class="below"><i></i>below</li><li class="weight"><i></i>weights</li><li class="limit"><i></i>threshold ${threshold}</li></ul>
-<div class="lollipop-box">${lollipopChart(layers, compare.thresholdDb)}</div><h3>Lowest</h3><ol>${worst}</ol></section>`;
+<div class="lollipop-box">${lollipopChart(layers, compare.thresholdDb)}</div><ol class="lowest"><li class="dim">Lowest:</li>${worst}</ol></section>`;
 }
 
 export function histogramSection(histograms: readonly Histogram[]): Markup | null {
@@ -51,7 +51,7 @@ export function histogramSection(histograms: readonly Histogram[]): Markup | nul
     const title = { input: "Input", activations: "Activations", weights: "Weights" }[tensor];
     return html`<details open><summary>${title} (${members.length})</summary><div class="cards">${members.map(histogramCard)}</div></details>`;
   });
-  return html`<section><h2>Distributions</h2><p class="note">Values across, counts upward on a logarithmic scale, so that single outliers show. Below each: the extremes, and between them what the integers can represent.</p>
+  return html`<section><h2>Distributions</h2><p class="note">Values across, counts upward on a logarithmic scale, so that single outliers show. Below each, between the ends of the axis: what the integers can hold.</p>
 <ul class="legend"><li class="span"><i></i>representable range</li><li class="inside"><i></i>inside</li><li class="beyond"><i></i>beyond: saturates</li></ul>${groups}</section>`;
 }
 

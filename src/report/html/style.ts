@@ -69,10 +69,14 @@ svg .label { font-size: 13px; fill: var(--dim); } svg .value { fill: var(--ink);
 .card figcaption span { white-space: nowrap; }
 .histogram { display: block; width: 100%; height: 64px; margin: .3rem 0 .15rem; border-bottom: 1px solid var(--dim); }
 .shade { fill: var(--shade); } .in { fill: var(--quantized); } .out { fill: var(--bad); }
+.axis .range { white-space: nowrap; }
 .axis { display: flex; justify-content: space-between; gap: .5rem; margin: 0; font-size: .75rem; color: var(--dim); font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin: .5rem -1.25rem 0; padding: 0 1.25rem .5rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 .scroll table { min-width: 100%; }
+.two .scroll { margin: .5rem 0 0; padding: 0; }
+.two td.free { min-width: 0; }
+@media (min-width: 84rem) { .wide { margin-inline: max(-14rem, calc(36rem - 50vw + 1.5rem)); } }
 th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } thead th { color: var(--dim); vertical-align: bottom; }
 th.text, td.text { text-align: left; } td.free { white-space: normal; min-width: 14rem; }
@@ -83,6 +87,7 @@ th button:focus-visible { outline: 2px solid var(--quantized); outline-offset: 3
 th button::after { content: "\\2195"; opacity: .4; margin-left: .3em; }
 th[aria-sort=ascending] button::after { content: "\\2191"; opacity: 1; }
 th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
+ol.lowest { display: flex; flex-wrap: wrap; gap: .1rem 1.5rem; list-style: none; padding: 0; margin: .25rem 0 .5rem; font-size: .9rem; }
 ul.plain { margin: .5rem 0; padding-left: 1.15rem; } ul.plain li { margin: .2rem 0; overflow-wrap: anywhere; }
 summary { cursor: pointer; font-weight: 600; padding: .25rem 0; }
 code, pre { font: .85rem/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, "Liberation Mono", monospace; }
@@ -96,6 +101,9 @@ footer { color: var(--dim); font-size: .85rem; padding: .5rem 0 2rem; }
   section { padding: 1rem .9rem .75rem; border-radius: 10px; }
   .scroll { margin: .5rem -.9rem 0; padding: 0 .9rem .5rem; }
   .layers tbody th { left: -.9rem; max-width: 8.5rem; }
+  th, td { padding: .3rem .4rem; } .two th { white-space: normal; } .cards { grid-template-columns: 1fr 1fr; gap: .5rem; } .axis .range { display: none; }
+  .card { padding: .4rem .45rem .25rem; } .card figcaption { font-size: .75rem; flex-direction: column; gap: 0; }
+  .facts li:last-child:nth-child(odd) { grid-column: 1 / -1; }
   .facts { grid-template-columns: 1fr 1fr; gap: .5rem; } .facts li { padding: .65rem .75rem; } .facts .big { font-size: 1.2rem; }
 }
 @media print {
@@ -105,7 +113,9 @@ footer { color: var(--dim); font-size: .85rem; padding: .5rem 0 2rem; }
   section, .facts li { break-inside: auto; border-radius: 0; border-width: 1px 0 0; padding: .75rem 0; }
   h2, h3, summary { break-after: avoid; } tr, .card { break-inside: avoid; }
   .scroll { overflow: visible; margin: 0; padding: 0; } th, td { padding: .15rem .3rem; white-space: normal; }
-  .layers tbody th { position: static; max-width: none; } th button::after { content: none; }
-  .cards { grid-template-columns: repeat(4, 1fr); }
+  #layers table { font-size: 6.5px; } #layers th, #layers td { white-space: nowrap; padding: .1rem .18rem; }
+  .card figcaption, .axis { font-size: 7.5px; }
+  .layers tbody th { position: static; max-width: 9rem; } th button::after { content: none; }
+  .cards { grid-template-columns: repeat(4, 1fr); } .wide { margin-inline: 0; }
 }
 `;
