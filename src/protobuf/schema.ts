@@ -67,7 +67,8 @@ type EnumValue<S extends Schema, F> = F extends { readonly enum: infer E extends
   ? (keyof S["enums"][E] & string) | number
   : never;
 
-type One<S extends Schema, F> = F extends {
+/** The value of a singular field. */
+export type One<S extends Schema, F> = F extends {
   readonly type: "message";
   readonly message: infer M extends MessageName<S>;
 }
@@ -119,7 +120,8 @@ export type MessageInit<S extends Schema, N extends MessageName<S>> = {
   readonly [K in keyof S["messages"][N]]?: InitField<S, S["messages"][N][K]> | undefined;
 } & Unknown;
 
-type DefaultKeys<M> = {
+/** Names of the fields that have a default. */
+export type DefaultKeys<M> = {
   [K in keyof M]: M[K] extends { readonly default: number | boolean | string } ? K : never;
 }[keyof M];
 

@@ -1,0 +1,120 @@
+/**
+ * Layers that work element by element on one blob: rectifiers and their kin, Power, Exp, Log.
+ */
+import {
+  emit,
+  fault,
+  inputOf,
+  type LayerContext,
+  type LayerImporter,
+  shapeOf,
+  weight,
+} from "./context.ts";
+import { setting } from "./schema/schema.ts";
+
+const importReLU: LayerImporter = (context) => {
+  const slope = setting("ReLUParameter", context.layer.relu_param, "negative_slope");
+  return [emit(context, "relu", [inputOf(context, 0)], { slope })];
+};
+
+const importReLU6: LayerImporter = (context) => [
+  emit(context, "clip", [inputOf(context, 0)], { min: 0, max: 6 }),
+];
+
+const importClip: LayerImporter = (context) => {
+  const { min, max } = context.layer.clip_param ?? {};
+  if (min === undefined || max === undefined || min > max) {
+    throw fault(context, "clip_param needs min and max", { got: `min ${min}, max ${max}` });
+  }
+  return [emit(context, "clip", [inputOf(context, 0)], { min, max })];
+};
+
+/** One number per channel, or a single one. */
+function perChannel(context: LayerContext, shared: boolean): readonly number[] {
+  return [shared ? 1 : (shapeOf(context, 0)[1] ?? 1)];
+}
+
+const importPReLU: LayerImporter = (context) => {
+  const param = context.layer.prelu_param;
+  const shape = perChannel(context, setting("PReLUParameter", param, "channel_shared"));
+  const slope = weight(context, "slope", { index: 0, count: 1, shape, filler: param?.filler });
+  return [emit(context, "prelu", [inputOf(context, 0), slope], {})];
+};
+
+/** The GTI chips' activation; its own parameters are kept as they stand, without defaults. */
+const importQuantReLU: LayerImporter = (context) => {
+  const param = context.layer.quant_relu_param;
+  const shape = perChannel(context, setting("QuantReLUParameter", param, "channel_shared"));
+  const filler = param?.filler ?? { type: "constant", value: 0.25 };
+  const cap = weight(context, "cap", { index: 0, count: 1, shape, filler });
+  const slope = setting("QuantReLUParameter", param, "negative_slope");
+  const quant: Record<string, string | number | boolean> = {};
+  for (const key of ["channel_shared", "act_bits", "quant_enable"] as const) {
+    const value = param?.[key];
+    if (value !== undefined) quant[key] = value;
+  }
+  return [emit(context, "quantRelu", [inputOf(context, 0), cap], { slope, quant })];
+};
+
+const importELU: LayerImporter = (context) => {
+  const alpha = setting("ELUParameter", context.layer.elu_param, "alpha");
+  return [emit(context, "elu", [inputOf(context, 0)], { alpha })];
+};
+
+const importPower: LayerImporter = (context) => {
+  const param = context.layer.power_param;
+  const attrs = {
+    power: setting("PowerParameter", param, "power"),
+    scale: setting("PowerParameter", param, "scale"),
+    shift: setting("PowerParameter", param, "shift"),
+  };
+  return [emit(context, "power", [inputOf(context, 0)], attrs)];
+};
+
+const importExp: LayerImporter = (context) => {
+  const param = context.layer.exp_param;
+  const base = checkedBase(context, setting("ExpParameter", param, "base"));
+  const scale = setting("ExpParameter", param, "scale");
+  const shift = setting("ExpParameter", param, "shift");
+  return [emit(context, "exp", [inputOf(context, 0)], { base, scale, shift })];
+};
+
+const importLog: LayerImporter = (context) => {
+  const param = context.layer.log_param;
+  const base = checkedBase(context, setting("LogParameter", param, "base"));
+  const scale = setting("LogParameter", param, "scale");
+  const shift = setting("LogParameter", param, "shift");
+  return [emit(context, "log", [inputOf(context, 0)], { base, scale, shift })];
+};
+
+function checkedBase(context: LayerContext, base: number): number {
+  if (base === -1 || base > 0) return base;
+  throw fault(context, "base must be above 0, or -1 for e", { got: `${base}` });
+}
+
+const importDropout: LayerImporter = (context) => {
+  const ratio = setting("DropoutParameter", context.layer.dropout_param, "dropout_ratio");
+  return [emit(context, "dropout", [inputOf(context, 0)], { ratio })];
+};
+
+const importSoftmax: LayerImporter = (context) => {
+  const axis = setting("SoftmaxParameter", context.layer.softmax_param, "axis");
+  return [emit(context, "softmax", [inputOf(context, 0)], { axis })];
+};
+
+export const activationImporters: { readonly [type: string]: LayerImporter } = {
+  ReLU: importReLU,
+  ReLU6: importReLU6,
+  Clip: importClip,
+  PReLU: importPReLU,
+  QuantReLU: importQuantReLU,
+  ELU: importELU,
+  Sigmoid: (context) => [emit(context, "sigmoid", [inputOf(context, 0)], {})],
+  TanH: (context) => [emit(context, "tanh", [inputOf(context, 0)], {})],
+  AbsVal: (context) => [emit(context, "abs", [inputOf(context, 0)], {})],
+  Power: importPower,
+  Exp: importExp,
+  Log: importLog,
+  Dropout: importDropout,
+  Softmax: importSoftmax,
+};

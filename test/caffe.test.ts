@@ -1,0 +1,178 @@
+/**
+ * Caffe's files from the development data: every prototxt and caffemodel reads, is written back
+ * the same, and imports to a graph of the right shapes.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { InlayError } from "../src/error.ts";
+import {
+  readCaffemodel,
+  readPrototxt,
+  writeCaffemodel,
+  writePrototxt,
+} from "../src/formats/caffe/files.ts";
+import { readCaffe } from "../src/formats/caffe/read.ts";
+import { nodesOf } from "../src/ir/graph.ts";
+import { inferTypes } from "../src/ir/infer.ts";
+import { verify } from "../src/ir/verify.ts";
+import type { Warning } from "../src/notice.ts";
+
+const data = process.env["INLAY_DATA"];
+const title = (what: string) => (data ? what : `${what} (INLAY_DATA is unset)`);
+
+function filesUnder(folder: string, ending: string): string[] {
+  if (!data) return [];
+  return readdirSync(join(data, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(ending))
+    .map((path) => join(data, folder, path))
+    .toSorted();
+}
+
+const named = (path: string) => ({ name: basename(path), bytes: readFileSync(path) });
+const text = (content: string) => ({
+  name: "again.prototxt",
+  bytes: new TextEncoder().encode(content),
+});
+
+function kindOf(content: string): "NetParameter" | "SolverParameter" | "LabelMap" {
+  if (/^\s*item\b/m.test(content)) return "LabelMap";
+  return /^\s*(?:base_lr|train_net|net)\s*:/m.test(content) ? "SolverParameter" : "NetParameter";
+}
+
+describe.skipIf(!data)(title("messages"), () => {
+  const prototxts = ["prototxt", "models", "lmdb", "voc_samples"].flatMap((folder) =>
+    filesUnder(folder, ".prototxt"),
+  );
+
+  test.each(prototxts)("%s reads, and again after writing", (path) => {
+    const warnings: Warning[] = [];
+    const file = named(path);
+    const kind = kindOf(file.bytes.toString());
+    const first = readPrototxt(kind, file, (warning) => warnings.push(warning));
+    const again = readPrototxt(kind, text(writePrototxt(kind, first)), (w) => warnings.push(w));
+    expect(again).toEqual(first);
+    expect(warnings).toEqual([]);
+  });
+
+  test.each(filesUnder("models", ".caffemodel"))("%s is written byte for byte", (path) => {
+    const file = named(path);
+    const written = writeCaffemodel(readCaffemodel(file));
+    expect(Buffer.compare(Buffer.from(written), file.bytes)).toBe(0);
+  });
+});
+
+/** Prototxt and caffemodel under `models`, parameters, and outputs with their shapes. */
+const models: readonly (readonly [string, string, number, readonly string[]])[] = [
+  ["cifar10_quick/cifar10_quick", "cifar10_quick/cifar10_quick_iter_5000", 145578, ["prob=1x10"]],
+  ["lenet/lenet", "lenet/lenet_iter_10000", 431080, ["prob=64x10"]],
+  [
+    "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128",
+    "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128",
+    467336,
+    ["prob=1x1000x1x1"],
+  ],
+  [
+    "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128_relu6",
+    "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128",
+    467336,
+    ["prob=1x1000x1x1"],
+  ],
+  [
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_clip",
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6",
+    4228424,
+    ["prob=1x1000x1x1"],
+  ],
+  [
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6",
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6",
+    4228424,
+    ["prob=1x1000x1x1"],
+  ],
+  [
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_relu6",
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224",
+    4221032,
+    ["prob=1x1000x1x1"],
+  ],
+  ["mtcnn/det1", "mtcnn/det1", 6632, ["conv4-2=1x4x1x1", "prob1=1x2x1x1"]],
+  ["mtcnn/det2", "mtcnn/det2", 100178, ["conv5-2=1x4", "prob1=1x2"]],
+  ["mtcnn/det3", "mtcnn/det3", 389040, ["conv6-2=1x4", "conv6-3=1x10", "prob1=1x2"]],
+  ["resnet20_cifar10/resnet20-cifar10", "resnet20_cifar10/resnet20-cifar10", 273658, ["fc=1x10"]],
+  [
+    "resnet8_cifar10/resnet8-cifar10_exact",
+    "resnet8_cifar10/resnet8-cifar10_exact",
+    96586,
+    ["prob=1x10"],
+  ],
+  [
+    "squeezenet_v1.0/SqueezeNet_deploy",
+    "squeezenet_v1.0/decompressed_SqueezeNet",
+    1248424,
+    ["pool_final=1x1000x1x1"],
+  ],
+  [
+    "squeezenet_v1.0/SqueezeNet_trainval",
+    "squeezenet_v1.0/decompressed_SqueezeNet",
+    1248424,
+    ["loss=50x1000x1x1"],
+  ],
+  [
+    "ultraface_rfb_320/RFB-320",
+    "ultraface_rfb_320/RFB-320",
+    273888,
+    ["boxes=1x4420x4", "scores=1x4420x2"],
+  ],
+  [
+    "vww_mobilenet_v1_0.25_96/vww-mobilenet_v1_0.25_96_exact",
+    "vww_mobilenet_v1_0.25_96/vww-mobilenet_v1_0.25_96_exact",
+    223642,
+    ["prob=1x2"],
+  ],
+  ["wechat_qr_ssd/detect", "wechat_qr_ssd/detect", 235656, ["detection_output=?"]],
+  ["wechat_qr_ssd/sr", "wechat_qr_ssd/sr", 5301, ["fc=1x1x447x447"]],
+];
+
+describe.skipIf(!data)(title("graphs"), () => {
+  test.each(models)("%s with %s", (net, weights, parameters, outputs) => {
+    const warnings: Warning[] = [];
+    const caffemodel = named(join(data ?? "", "models", `${weights}.caffemodel`));
+    const graph = readCaffe({
+      prototxt: named(join(data ?? "", "models", `${net}.prototxt`)),
+      caffemodel,
+      onWarning: (warning) => warnings.push(warning),
+    });
+    const types = inferTypes(verify(graph, "imported"));
+    expect(
+      graph.outputs.map(({ name, id }) => `${name}=${types.get(id)?.shape.join("x") ?? "?"}`),
+    ).toEqual(outputs);
+    const count = nodesOf(graph, "const").reduce((n, { attrs }) => n + attrs.tensor.data.length, 0);
+    expect(count).toBe(parameters);
+    expect(count).toBe(storedParameters(caffemodel, net));
+    expect(warnings.map(({ id }) => id)).toEqual(net.endsWith("det2") ? ["unused-weights"] : []);
+  });
+
+  test.each(filesUnder("prototxt", ".prototxt"))("%s alone imports, or says why not", (path) => {
+    const file = named(path);
+    if (kindOf(file.bytes.toString()) !== "NetParameter") return;
+    try {
+      verify(readCaffe({ prototxt: file }), "imported");
+    } catch (error) {
+      if (!(error instanceof InlayError)) throw error;
+      expect(error.fields.kind).toBe("input");
+      expect(error.message).toContain("does not tell the shape of its input");
+      const inputShape = [2, /mnist|siamese|lenet/.test(path) ? 1 : 3, 32, 32];
+      if (!path.includes("hdf5")) verify(readCaffe({ prototxt: file, inputShape }), "imported");
+    }
+  });
+});
+
+/** Values in the file, without batch norms' counts and without a layer that the network lacks. */
+function storedParameters(caffemodel: { name: string; bytes: Uint8Array }, net: string): number {
+  const file = readCaffemodel(caffemodel);
+  return [...file.layer, ...file.layers]
+    .filter((layer) => !(net.endsWith("det2") && layer.name === "conv5-3"))
+    .flatMap((layer) => (layer.type === "BatchNorm" ? layer.blobs.slice(0, 2) : layer.blobs))
+    .reduce((sum, blob) => sum + blob.data.length, 0);
+}
