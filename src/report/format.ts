@@ -5,7 +5,7 @@
 import { exactDb } from "./json.ts";
 
 /** What stands for a number that is not known. */
-export const unknown = "-";
+const unknown = "-";
 
 type Maybe = number | null;
 const prefixes = ["", "k", "M", "G", "T", "P", "E"] as const;

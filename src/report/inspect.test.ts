@@ -187,6 +187,18 @@ describe("unusual", () => {
     expect(kinds(one([1e-4, 0, 1, 1]))).toEqual(["channel-range c"]);
   });
 
+  test("a network whose layers are all zero has no weights", () => {
+    const zeros = (id: string): Node => constant(id, [2, 2, 1, 1], [0, 0, 0, 0]);
+    const nodes = [
+      input("x", [1, 2, 1, 1]),
+      zeros("w1"),
+      zeros("w2"),
+      conv("a", ["x", "w1"]),
+      conv("b", ["a", "w2"]),
+    ];
+    expect(kinds(graph(nodes, "b"))).toEqual(["no-weights null"]);
+  });
+
   test("zero biases are usual, NaN biases are not", () => {
     const bias = (values: readonly number[]): Graph =>
       graph(

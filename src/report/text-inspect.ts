@@ -4,7 +4,7 @@
 import { formatBytes, formatCount, formatDims, formatName, harmless } from "./format.ts";
 import type { InspectReport, Port } from "./reports.ts";
 import { type Column, type Style, textTable } from "./table.ts";
-import { findingLines, section, warningsText } from "./text-sections.ts";
+import { batchText, findingLines, section, warningsText } from "./text-sections.ts";
 
 const columns: readonly Column[] = [
   { title: "layer" },
@@ -48,7 +48,8 @@ function portLine(title: string, { name, dtype, shape }: Port): string {
   return `${title}  ${formatName(name)}  ${dtype ?? "?"} ${formatDims(shape)}\n`;
 }
 
-function totalsText({ totals }: InspectReport, style: Style): string {
+function totalsText(report: InspectReport, style: Style): string {
+  const { totals } = report;
   const parts = [
     `${totals.layers} layers`,
     `${formatCount(totals.parameters)} parameters`,
@@ -56,7 +57,7 @@ function totalsText({ totals }: InspectReport, style: Style): string {
     `${formatBytes(totals.weightBytes)} of weights`,
     `${formatBytes(totals.peakActivationBytes)} of activations at most`,
   ];
-  return `\n${style("strong", parts.join(", "))}\n`;
+  return `\n${style("strong", parts.join(", ") + batchText(report))}\n`;
 }
 
 function opaqueLines(report: InspectReport): readonly string[] {

@@ -3,7 +3,7 @@
  */
 import { formatName, formatPercent, harmless } from "./format.ts";
 import type { Json, JsonRecord } from "./json.ts";
-import type { Accuracy, Finding, ReportWarning } from "./reports.ts";
+import type { Accuracy, Finding, InspectReport, ReportWarning } from "./reports.ts";
 import type { Style } from "./table.ts";
 
 /** `70.60 % (353 of 500; 95 % interval 66.46 to 74.42)` */
@@ -11,6 +11,12 @@ export function accuracyText(accuracy: Accuracy, total: number): string {
   const [lo, hi] = accuracy.interval;
   const interval = `95 % interval ${lo.toFixed(2)} to ${hi.toFixed(2)}`;
   return `${formatPercent(accuracy.percent)} (${accuracy.count} of ${total}; ${interval})`;
+}
+
+/** ` for a batch of 64`, where the network declares one; nothing for a single image. */
+export function batchText({ inputs }: InspectReport): string {
+  const batch = inputs[0]?.shape?.[0] ?? 1;
+  return batch > 1 ? ` for a batch of ${batch}` : "";
 }
 
 /** A heading and its lines, indented; nothing where there are no lines. */

@@ -29,6 +29,14 @@ describe("text", () => {
     `);
   });
 
+  test("inspection of a batch says so", () => {
+    const graph = sample.sampleGraph(1);
+    const nodes = graph.nodes.map((node) =>
+      node.op === "input" ? { ...node, attrs: { ...node.attrs, shape: [64, 3, 224, 224] } } : node,
+    );
+    expect(renderText(sample.sampleInspect({ ...graph, nodes }))).toContain(" for a batch of 64\n");
+  });
+
   test("evaluation", () => {
     expect(renderText(sample.sampleEvaluate(true))).toMatchInlineSnapshot(`
       "out  integer simulation

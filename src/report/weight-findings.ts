@@ -65,10 +65,23 @@ function numbersOf(tensor: Tensor): ArrayLike<number> | undefined {
 export function weightFindings(graph: Graph): readonly Finding[] {
   const nodes = nodeMap(graph);
   return [
-    ...graph.nodes.flatMap((node) => nodeFindings(node, nodes)),
+    ...withoutWeights(
+      graph,
+      graph.nodes.flatMap((node) => nodeFindings(node, nodes)),
+    ),
     ...sharedConstants(graph),
     ...copiedConstants(graph),
   ];
+}
+
+/** Where every layer is zero, one sentence says it: the weights were not given. */
+function withoutWeights(graph: Graph, findings: readonly Finding[]): readonly Finding[] {
+  const layers = graph.nodes.filter((node) => weightedOps.has(node.op)).length;
+  const zero = findings.filter(({ kind }) => kind === "zero-layer").length;
+  if (layers < 2 || zero < layers) return findings;
+  const message = "all weights of all layers are zero: the file of the weights is missing";
+  const others = findings.filter(({ kind }) => kind !== "zero-layer");
+  return [{ kind: "no-weights", node: null, message }, ...others];
 }
 
 function nodeFindings(node: Node, nodes: ReadonlyMap<string, Node>): readonly Finding[] {

@@ -37,7 +37,7 @@ export function ticks(lo: number, hi: number, most: number): readonly number[] {
 }
 
 /** The smallest of 1, 2, 5, 10, ... times a power of ten that cuts the span into at most `most`. */
-export function tickStep(span: number, most: number): number {
+function tickStep(span: number, most: number): number {
   const raw = span / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(raw));
   const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= raw * 0.999999) ?? 10;

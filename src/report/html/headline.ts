@@ -3,13 +3,14 @@
  */
 import { formatBytes, formatCount, formatDb, formatPercent, formatSeconds } from "../format.ts";
 import type { Accuracy, JobReport } from "../reports.ts";
+import { batchText } from "../text-sections.ts";
 import { sizeChart } from "./chart-bars.ts";
 import { type IntervalRow, intervalChart } from "./chart-interval.ts";
 import { plainTable } from "./data-table.ts";
 import { html, type Markup } from "./markup.ts";
 
 /** Accuracies of the job, whichever of its parts measured them. */
-export type Measured = {
+type Measured = {
   readonly float: Accuracy | null;
   readonly quantized: Accuracy | null;
   readonly floatTop5: Accuracy | null;
@@ -19,7 +20,7 @@ export type Measured = {
   readonly images: string;
 };
 
-export function measured({ evaluate, quantize }: JobReport): Measured {
+function measured({ evaluate, quantize }: JobReport): Measured {
   const accuracy = quantize?.accuracy ?? null;
   const any = evaluate.quantized ?? evaluate.float;
   return {
@@ -93,7 +94,7 @@ function inspectFacts({ inspect, quantize }: JobReport): readonly Fact[] {
   const work = {
     name: "Work",
     big: `${formatCount(totals.macs)} MACs`,
-    more: `${formatCount(totals.parameters)} parameters, ${totals.layers} layers`,
+    more: `${formatCount(totals.parameters)} parameters, ${totals.layers} layers${batchText(inspect)}`,
   };
   const memory = {
     name: "Activations in float",

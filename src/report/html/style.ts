@@ -111,7 +111,7 @@ footer { color: var(--dim); font-size: .85rem; padding: .5rem 0 2rem; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { font-size: 10.5px; } .wrap { max-width: none; padding: 0; }
   section, .facts li { break-inside: auto; border-radius: 0; border-width: 1px 0 0; padding: .75rem 0; }
-  h2, h3, summary { break-after: avoid; } tr, .card { break-inside: avoid; }
+  h2, h3, summary, .note, .legend { break-after: avoid; } tr, .card, .two, svg.chart { break-inside: avoid; }
   .scroll { overflow: visible; margin: 0; padding: 0; } th, td { padding: .15rem .3rem; white-space: normal; }
   #layers table { font-size: 6.5px; } #layers th, #layers td { white-space: nowrap; padding: .1rem .18rem; }
   .card figcaption, .axis { font-size: 7.5px; }
