@@ -36,6 +36,13 @@ export async function hashImages(images: ImageOptions): Promise<InputHash> {
   return { file: images.path, sha256: hashText(lines.join("")), bytes, files };
 }
 
+/** The hash of a file's content that is still in memory. */
+export function hashBytes(file: string, content: Uint8Array | string): InputHash {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { file, sha256, bytes: bytes.length, files: 1 };
+}
+
 /** SHA-256 of a text's UTF-8 bytes. */
 export function hashText(text: string): string {
   return createHash("sha256").update(text).digest("hex");

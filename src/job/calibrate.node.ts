@@ -1,0 +1,118 @@
+/**
+ * `inlay calibrate`: the range of every learnable and every activation.
+ */
+import { int8 } from "../chips/int8/target.ts";
+import { nodeRuntime } from "../engine/runtime.node.ts";
+import type { Graph } from "../ir/graph.ts";
+import { inferTypes } from "../ir/infer.ts";
+import { type Calibration, calibrate } from "../quantize/calibrate.ts";
+import type { Wanted } from "../quantize/observe.ts";
+import { chooseRange } from "../quantize/observers/choose-range.ts";
+import type { Range, RangeFormat } from "../quantize/observers/statistics.ts";
+import { rangeTable } from "../quantize/range-table.ts";
+import type { CalibrateReport, RangeRow } from "../report/reports.ts";
+import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
+import type { CalibrateJob, CalibrationMethod, JobContext } from "./options.ts";
+import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
+
+/** Runs the pictures through the float network and reports the ranges. */
+export async function calibrateJob(
+  job: CalibrateJob,
+  context: JobContext,
+): Promise<CalibrateReport> {
+  const log = warningLog(context);
+  const model = await loadModel(job.model, log.add);
+  const graph = floatNetwork(model);
+  const dataset = await openPictures(job.images, context, log.add);
+  const runtime = await nodeRuntime(context);
+  const calibration = await calibrate(
+    graph,
+    allActivations(graph),
+    dataset,
+    job.preprocess,
+    runtime,
+    {
+      method: job.method,
+      onProgress: context.onProgress,
+      onWarning: log.add,
+    },
+  );
+  const format: RangeFormat = { number: int8.activations.unsigned };
+  return calibrateReport(
+    graph,
+    calibration,
+    { ...job, name: modelName(model) },
+    format,
+    context,
+    log,
+  );
+}
+
+/** Every float value that is computed, and the input. */
+function allActivations(graph: Graph): ReadonlyMap<string, Wanted> {
+  const types = inferTypes(graph);
+  const values = graph.nodes.filter(
+    (node) => node.op !== "const" && types.get(node.id)?.dtype === "float32",
+  );
+  return new Map(values.map((node) => [node.id, { range: true, mean: false }]));
+}
+
+type About = Pick<CalibrateJob, "method" | "images" | "preprocess"> & { readonly name: string };
+
+/** The ranges that a method chooses from a calibration, by value id. */
+export function chosenRanges(
+  calibration: Calibration,
+  method: CalibrationMethod,
+  format: RangeFormat,
+): ReadonlyMap<string, Range> {
+  const ranges = new Map<string, Range>();
+  for (const [id, { statistics }] of calibration.values) {
+    if (statistics.extremes.count > 0) ranges.set(id, chooseRange(method, statistics, format));
+  }
+  return ranges;
+}
+
+export function calibrateReport(
+  graph: Graph,
+  calibration: Calibration,
+  about: About,
+  format: RangeFormat,
+  context: JobContext,
+  log: WarningLog,
+): CalibrateReport {
+  const chosen = chosenRanges(calibration, about.method, format);
+  const seen = new Map(
+    [...chosen.keys()].map((id) => {
+      const extremes = calibration.values.get(id)?.statistics.extremes;
+      return [id, { min: extremes?.min ?? 0, max: extremes?.max ?? 0 }];
+    }),
+  );
+  const inputs = new Set(graph.nodes.filter((node) => node.op === "input").map((node) => node.id));
+  const ranges = rangeTable(graph, seen).map((row): RangeRow => {
+    const range = row.kind === "Activations" ? chosen.get(row.networkLayer) : undefined;
+    const isInput = row.kind === "Activations" && inputs.has(row.networkLayer);
+    return {
+      layer: row.optimizedLayer,
+      networkLayer: row.networkLayer,
+      tensor: isInput ? "input" : kinds[row.kind],
+      min: row.min,
+      max: row.max,
+      lo: range?.min ?? null,
+      hi: range?.max ?? null,
+    };
+  });
+  return {
+    schema: "inlay.calibrate/1",
+    model: about.name,
+    method: about.method,
+    images: about.images.path,
+    samples: calibration.samples,
+    ranges,
+    preprocessing: { ...about.preprocess },
+    seed: context.seed,
+    secondsPerImage: calibration.secondsPerImage,
+    warnings: log.all(),
+  };
+}
+
+const kinds = { Weights: "weights", Bias: "bias", Activations: "activations" } as const;

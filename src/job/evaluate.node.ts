@@ -1,0 +1,63 @@
+/**
+ * `inlay evaluate`: accuracy of a float network, or of the integer simulation of a quantized one.
+ */
+import { defaultPreprocess, type Preprocess } from "../data/preprocess.ts";
+import { nodeRuntime } from "../engine/runtime.node.ts";
+import type { Graph } from "../ir/graph.ts";
+import { accuracyOf } from "../report/accuracy.ts";
+import type { EvaluateReport } from "../report/reports.ts";
+import { type Classified, classify, countHits } from "../run/classify.ts";
+import { simulationOf } from "../run/simulate.ts";
+import { floatNetwork, type LoadedModel, loadModel, modelName } from "./load-model.node.ts";
+import type { EvaluateJob, JobContext } from "./options.ts";
+import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
+
+/** Classifies the pictures and counts. */
+export async function evaluateJob(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
+  const log = warningLog(context);
+  const model = await loadModel(job.model, log.add);
+  const preprocess = job.preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
+  const dataset = await openPictures(job.images, context, log.add);
+  const runtime = await nodeRuntime(context);
+  const classified = await classify(runnable(model), dataset, preprocess, runtime, {
+    onProgress: context.onProgress,
+    onWarning: log.add,
+  });
+  const about = { model: modelName(model), images: job.images.path, preprocess };
+  return evaluateReport(classified, about, model.manifest !== undefined, context, log);
+}
+
+/** What the engine runs: the float network, or the exact lowering of the integers. */
+function runnable(model: LoadedModel): Graph {
+  return model.manifest === undefined ? floatNetwork(model) : simulationOf(model.graph).lowered;
+}
+
+type About = { readonly model: string; readonly images: string; readonly preprocess: Preprocess };
+
+export function evaluateReport(
+  { predictions, classes, secondsPerImage }: Classified,
+  { model, images, preprocess }: About,
+  simulated: boolean,
+  context: JobContext,
+  log: WarningLog,
+): EvaluateReport {
+  const { labelled, top1, top5 } = countHits(predictions);
+  return {
+    schema: "inlay.evaluate/1",
+    model,
+    images,
+    samples: predictions.length,
+    labelled,
+    classes,
+    top1: labelled === 0 ? null : accuracyOf(top1, labelled),
+    top5: labelled === 0 || classes <= 5 ? null : accuracyOf(top5, labelled),
+    secondsPerImage,
+    changed: null,
+    preprocessing: { ...preprocess },
+    seed: context.seed,
+    threads: context.threads,
+    device: context.device,
+    simulated,
+    warnings: log.all(),
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * Model files -> graph: Caffe (prototxt and caffemodel), ONNX, or the folder of a quantization.
+ */
+import { stat } from "node:fs/promises";
+import { basename, dirname, extname, join } from "node:path";
+import { usageError } from "../error.ts";
+import { readCaffe } from "../formats/caffe/read.ts";
+import { externalReader } from "../formats/onnx/external.node.ts";
+import { readOnnx } from "../formats/onnx/read.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { OnWarning } from "../notice.ts";
+import { canonicalize } from "../passes/pipeline.ts";
+import { readFileBounded } from "./files.node.ts";
+import { readManifest } from "./manifest.node.ts";
+import type { Manifest } from "./manifest.ts";
+import type { ModelPaths } from "./options.ts";
+
+export type LoadedModel = {
+  readonly format: "caffe" | "onnx";
+  /** As the file has it; for a quantized folder the QDQ graph. */
+  readonly graph: Graph;
+  /** The manifest of a quantized folder. */
+  readonly manifest?: Manifest;
+  /** The files that were read. */
+  readonly files: readonly string[];
+};
+
+/** Names in a folder that `quantize` writes. */
+export const quantizedName = "quantized.onnx";
+export const floatName = "float.onnx";
+
+/** Protobuf's own limit. */
+const maxModelBytes = 2 ** 31 - 1;
+const textExtensions: ReadonlySet<string> = new Set([".prototxt", ".txt", ".pt", ".pbtxt"]);
+
+/** Reads a model; what was unusual in its files goes to `onWarning`. */
+export async function loadModel(paths: ModelPaths, onWarning?: OnWarning): Promise<LoadedModel> {
+  const [first, second, ...rest] = paths;
+  if (first === undefined || rest.length > 0) {
+    throw usageError("a model is one or two files", {
+      expected:
+        "MODEL.onnx, or deploy.prototxt and net.caffemodel, or the folder of a quantization",
+      got: `${paths.length} paths`,
+    });
+  }
+  if (second !== undefined) return loadCaffe(paths, onWarning);
+  if (await isFolder(first)) return loadQuantized(first, onWarning);
+  const isOnnx = extname(first).toLowerCase() === ".onnx";
+  return isOnnx ? loadOnnx(first, onWarning) : loadCaffe(paths, onWarning);
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+async function loadOnnx(path: string, onWarning?: OnWarning): Promise<LoadedModel> {
+  const bytes = await readFileBounded(path, maxModelBytes);
+  const external = externalReader(dirname(path));
+  const graph = readOnnx({ name: path, bytes, external, ...(onWarning && { onWarning }) });
+  return { format: "onnx", graph, files: [path] };
+}
+
+async function loadQuantized(folder: string, onWarning?: OnWarning): Promise<LoadedModel> {
+  const manifest = await readManifest(folder);
+  const loaded = await loadOnnx(join(folder, quantizedName), onWarning);
+  return { ...loaded, manifest };
+}
+
+async function loadCaffe(paths: readonly string[], onWarning?: OnWarning): Promise<LoadedModel> {
+  const texts = paths.filter((path) => textExtensions.has(extname(path).toLowerCase()));
+  const weights = paths.filter((path) => !texts.includes(path));
+  if (texts.length > 1 || weights.length > 1 || paths.length === 0) {
+    throw usageError("a Caffe network is one prototxt and one caffemodel", {
+      got: paths.map((path) => basename(path)).join(", "),
+      hint: "The text file must end in .prototxt, .pbtxt, .pt or .txt",
+    });
+  }
+  const file = async (path: string | undefined) =>
+    path === undefined
+      ? undefined
+      : { name: path, bytes: await readFileBounded(path, maxModelBytes) };
+  const [prototxt, caffemodel] = [await file(texts[0]), await file(weights[0])];
+  const graph = readCaffe({
+    ...(prototxt && { prototxt }),
+    ...(caffemodel && { caffemodel }),
+    onWarning: onWarning ?? (() => undefined),
+  });
+  return { format: "caffe", graph, files: paths };
+}
+
+/** The float network in canonical form: batch norms folded, nothing that only training needs. */
+export function floatNetwork(model: LoadedModel): Graph {
+  return canonicalize(model.graph);
+}
+
+/** A name for reports: the network's own, or the file's. */
+export function modelName(model: LoadedModel): string {
+  const file = basename(model.files[0] ?? "", extname(model.files[0] ?? ""));
+  return model.graph.name === "" ? file : model.graph.name;
+}
