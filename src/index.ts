@@ -1,0 +1,53 @@
+/**
+ * Inlay's public interface: everything that the command line does, as functions. What is not named
+ * here is internal.
+ */
+
+export { targetNamed, targets } from "./chips/registry.ts";
+export type { Dataset, Sample } from "./data/dataset.ts";
+export { openDataset, readMean } from "./data/open.node.ts";
+export { defaultPreprocess, type Preprocess } from "./data/preprocess.ts";
+export { nodeRuntime } from "./engine/runtime.node.ts";
+export type { Device, Runtime, RuntimeOptions, Session, Values } from "./engine/runtime.ts";
+export {
+  type ErrorFields,
+  type ErrorKind,
+  InlayError,
+  inputError,
+  usageError,
+  workError,
+} from "./error.ts";
+export { readCaffe } from "./formats/caffe/read.ts";
+export { lowerToOnnx } from "./formats/onnx/lower.ts";
+export { readOnnx } from "./formats/onnx/read.ts";
+export type { Graph } from "./ir/graph.ts";
+export { inferTypes } from "./ir/infer.ts";
+export type { Node, Op, Ops } from "./ir/ops.ts";
+export { printGraph } from "./ir/print.ts";
+export { verify } from "./ir/verify.ts";
+export { calibrateJob } from "./job/calibrate.node.ts";
+export { compareJob } from "./job/compare.node.ts";
+export { evaluateJob } from "./job/evaluate.node.ts";
+export { inspectJob } from "./job/inspect.node.ts";
+export { loadModel } from "./job/load-model.node.ts";
+export type * from "./job/options.ts";
+export { quantizeJob } from "./job/quantize.node.ts";
+export type { OnProgress, OnWarning, Progress, Warning } from "./notice.ts";
+export { canonicalize } from "./passes/pipeline.ts";
+export { toInteger } from "./passes/to-integer.ts";
+export { calibrate } from "./quantize/calibrate.ts";
+export { defaultQuantizeOptions, type QuantizeOptions } from "./quantize/options.ts";
+export { planQuantization, wantedValues } from "./quantize/plan.ts";
+export { quantizeGraph } from "./quantize/quantize-graph.ts";
+export { renderHtml } from "./report/html/page.ts";
+export { inspectGraph } from "./report/inspect.ts";
+export type * from "./report/reports.ts";
+export { renderText } from "./report/text.ts";
+export { classify } from "./run/classify.ts";
+export { compareLayers } from "./run/compare-layers.ts";
+export { runScalar } from "./run/scalar/run-scalar.ts";
+export { openSession } from "./run/session.ts";
+export { simulationOf } from "./run/simulate.ts";
+export type { Target } from "./target/target.ts";
+export type { Shape } from "./tensor/shape.ts";
+export type { DType, Tensor } from "./tensor/tensor.ts";
