@@ -182,6 +182,7 @@ describe("unusual", () => {
     expect(kinds(one([1, Number.NEGATIVE_INFINITY, 3, 4]))).toEqual(["not-finite c"]);
     expect(kinds(one([0, 0, 0, 0]))).toEqual(["zero-layer c"]);
     expect(kinds(one([0, 0, 3, 4]))).toEqual(["dead-channels c"]);
+    expect(kinds(one([1e-31, 0, 3, 4]))).toEqual(["dead-channels c"]);
     expect(kinds(one([0, 0, 3, 0, 1, 0], [2, 3, 1, 1]))).toEqual(["sparse c"]);
     expect(kinds(one([1, 2, 3, 1e5]))).toEqual(["huge-value c", "channel-range c"]);
     expect(kinds(one([1e-4, 0, 1, 1]))).toEqual(["channel-range c"]);

@@ -7,12 +7,15 @@ import { weightedOps } from "../ir/shape-rules.ts";
 import { formatShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { parametersOf } from "./cost.ts";
+import { formatNumber } from "./format.ts";
 import type { Finding } from "./reports.ts";
 
 /** From this share of zeros on, weights count as sparse. */
 const sparseShare = 0.5;
 /** Between the widest and the narrowest channel; above it one scale per tensor loses the narrow. */
 const channelRatio = 256;
+/** Below this share of the largest weight a whole channel counts as zero: decay left it behind. */
+const deadShare = 1e-6;
 /** Largest weight that a trained network plausibly has. */
 const hugeWeight = 1e4;
 /** Below this variance a batch normalization divides by next to nothing. */
@@ -124,23 +127,23 @@ function damage(stats: Stats, role: string): readonly Message[] {
 function weightMessages(stats: Stats, total: number): readonly Message[] {
   if (stats.zeros === total) return [["zero-layer", "all weights are zero: the layer is constant"]];
   const messages: Message[] = [];
-  const dead = stats.channelMax.filter((largest) => largest === 0).length;
+  const live = stats.channelMax.filter((largest) => largest > deadShare * stats.maxAbs);
+  const dead = stats.channelMax.length - live.length;
   if (dead > 0) {
     messages.push([
       "dead-channels",
-      `${dead} of ${stats.channelMax.length} output channels have only zero weights`,
+      `${dead} of ${stats.channelMax.length} output channels have only zero weights, or next to zero`,
     ]);
   }
   if (stats.zeros / total > sparseShare) {
     const percent = Math.round((100 * stats.zeros) / total);
     messages.push(["sparse", `${percent} % of the weights are zero`]);
   }
-  const live = stats.channelMax.filter((largest) => largest > 0);
   const ratio = stats.maxAbs / live.reduce((a, b) => Math.min(a, b), stats.maxAbs);
   if (ratio > channelRatio) {
     messages.push([
       "channel-range",
-      `the widest output channel spans ${Math.round(ratio)} times the narrowest: quantize per channel`,
+      `the widest output channel spans ${formatNumber(ratio)} times the narrowest: quantize per channel`,
     ]);
   }
   return messages;

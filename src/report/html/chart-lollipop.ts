@@ -42,8 +42,8 @@ function dbDomain(
     .flatMap(({ sqnrDb, weightSqnrDb }) => [sqnrDb, weightSqnrDb])
     .filter((db) => db !== null && db < exactDb && db > -exactDb)
     .map(Number);
-  const lo = Math.min(0, ...known);
-  const hi = Math.max(10, thresholdDb, ...known);
+  const lo = known.reduce((a, b) => Math.min(a, b), 0);
+  const hi = known.reduce((a, b) => Math.max(a, b), Math.max(10, thresholdDb));
   return [Math.floor(lo / 10) * 10, Math.ceil(hi / 10) * 10];
 }
 
