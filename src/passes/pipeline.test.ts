@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Graph } from "../ir/graph.ts";
+import { type Graph, sweep } from "../ir/graph.ts";
 import type { Node } from "../ir/ops.ts";
 import { printGraph } from "../ir/print.ts";
 import { verify } from "../ir/verify.ts";
@@ -25,12 +25,8 @@ const image = (c: number, h: number, w: number): Node => ({
   inputs: [],
   attrs: { dtype: "float32", shape: [1, c, h, w] },
 });
-const graphOf = (nodes: readonly Node[], output = nodes.at(-1)?.id ?? ""): Graph => ({
-  name: "net",
-  nodes,
-  outputs: [{ name: output, id: output }],
-  opsets: {},
-});
+const graphOf = (nodes: readonly Node[], output = nodes.at(-1)?.id ?? ""): Graph =>
+  sweep({ name: "net", nodes, outputs: [{ name: output, id: output }], opsets: {} });
 const canonical = (graph: Graph): Graph =>
   verify(canonicalize(verify(graph, "imported")), "canonical");
 const constantsOf = (graph: Graph): Record<string, number[]> =>

@@ -1,7 +1,7 @@
 /**
  * The canonical form: the passes that every network goes through, by name and in order.
  */
-import type { Graph } from "../ir/graph.ts";
+import { type Graph, sweep } from "../ir/graph.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldScaleForward } from "./fold-scale-forward.ts";
@@ -14,6 +14,7 @@ export type Pass = { readonly name: string; readonly run: (graph: Graph) => Grap
 
 /** Every pass keeps the network's float function. */
 export const canonicalPasses: readonly Pass[] = [
+  { name: "remove-dead", run: sweep },
   { name: "remove-no-ops", run: removeNoOps },
   { name: "fold-constants", run: foldConstants },
   { name: "normalize-activations", run: normalizeActivations },
@@ -24,11 +25,23 @@ export const canonicalPasses: readonly Pass[] = [
 
 export type OnPass = (name: string, graph: Graph) => void;
 
-/** Runs the passes in order; `onPass` sees each result that differs from what went in. */
+/** One pass may make room for an earlier one; more rounds than this were never seen to help. */
+const maxRounds = 4;
+
+/**
+ * Runs the passes in order, again until none changes anything; `onPass` sees each result that differs
+ * from what went in.
+ */
 export function canonicalize(graph: Graph, options: { readonly onPass?: OnPass } = {}): Graph {
-  return canonicalPasses.reduce((before, pass) => {
-    const after = pass.run(before);
-    if (after !== before) options.onPass?.(pass.name, after);
-    return after;
-  }, graph);
+  let current = graph;
+  for (let round = 0; round < maxRounds; round += 1) {
+    const before = current;
+    for (const pass of canonicalPasses) {
+      const after = pass.run(current);
+      if (after !== current) options.onPass?.(pass.name, after);
+      current = after;
+    }
+    if (current === before) break;
+  }
+  return current;
 }
