@@ -33,6 +33,7 @@ import {
 import { argMax } from "./reduce.ts";
 import { resize } from "./resize.ts";
 import { chipOperator, constant, graphInput, unknownOperator } from "./source.ts";
+import { detectionOutput, priorBox } from "./ssd.ts";
 import {
   concat,
   dropout,
@@ -88,8 +89,8 @@ export const kernels: OpTable<[inputs: readonly Tensor[], run: Run], Tensor> = {
   dropout,
   identity,
   imageToTensor,
-  priorBox: unknownOperator,
-  detectionOutput: unknownOperator,
+  priorBox,
+  detectionOutput,
   quantConv: chipOperator,
   quantRelu: chipOperator,
   quantize,

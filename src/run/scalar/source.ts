@@ -37,7 +37,7 @@ function widened(value: Tensor, precision: "float32" | "float64"): Tensor {
 }
 
 /** An operator that only ONNX Runtime can run. */
-export function unknownOperator(node: Node): never {
+export function unknownOperator(node: Node<"opaque"> | Node<"result">): never {
   throw workError("the scalar interpreter does not know this operator", {
     node: describe(node),
     hint: "Only ONNX Runtime runs it; compare from the nodes behind it on",
