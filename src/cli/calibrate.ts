@@ -8,6 +8,7 @@ import {
   addModelArguments,
   type CommonFlags,
   createCommand,
+  required,
 } from "./common-flags.ts";
 import { addImageFlags, imagesOf, type PictureFlags } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
@@ -26,7 +27,7 @@ export type MethodFlag = { readonly method?: CalibrationMethod };
 type Flags = CommonFlags &
   PreprocessFlags &
   PictureFlags &
-  MethodFlag & { readonly images: string; readonly csv?: string };
+  MethodFlag & { readonly images?: string; readonly csv?: string };
 
 /** Flag values, in kebab case as flags are, and the library's names. */
 const methods: Readonly<Record<string, CalibrationMethod>> = {
@@ -54,10 +55,7 @@ function methodOf(name: string, names: readonly string[]): CalibrationMethod {
 }
 
 export function calibrateCommand(shell: Shell): Command {
-  const command = createCommand(
-    "calibrate",
-    "Learn the range of every tensor from pictures: the range table alone.",
-  );
+  const command = createCommand("calibrate", "Learn the range of every tensor from pictures.");
   addModelArguments(command);
   addMethodFlag(command.optionsGroup("Calibration:")).option(
     "--csv <file>",
@@ -68,7 +66,8 @@ export function calibrateCommand(shell: Shell): Command {
   return addCommonFlags(command, examples).action(
     async (model: string, weights: string | undefined, flags: Flags) => {
       const paths = modelPaths(shell, model, weights);
-      const images = imagesOf(flags.images, flags, shell.io);
+      const source = required(command, flags.images, "--images <path>");
+      const images = imagesOf(source, flags, shell.io);
       await runJob(shell, flags, async (library, context) => {
         const given = await preprocessOf(flags, library, shell.io);
         const preprocess = given ?? library.defaultPreprocess;

@@ -15,10 +15,11 @@ export type CommonFlags = {
 
 const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
 
-/** A command with its name and summary; `addCommonFlags` closes it. */
-export function createCommand(name: string, description: string): Command {
+/** A command with its name, its line in the overview, and what else its own help says of it. */
+export function createCommand(name: string, summary: string, details = ""): Command {
   return new Command(name)
-    .description(description)
+    .summary(summary)
+    .description(`${summary} ${details}`.trim())
     .showHelpAfterError(`(inlay ${name} --help says more)`)
     .helpOption("-h, --help", "print this help");
 }
@@ -40,6 +41,11 @@ export function addCommonFlags(command: Command, examples: readonly string[]): C
     )
     .option("--quiet", "no progress on stderr")
     .addHelpText("after", `\nExamples:\n${examples.map((line) => `  ${line}`).join("\n")}\n`);
+}
+
+/** A flag that must be there. Checked here and not by commander, which would not name a misspelt flag first. */
+export function required(command: Command, value: string | undefined, flag: string): string {
+  return value ?? command.error(`error: ${flag} is missing`);
 }
 
 /** `MODEL [WEIGHTS]` */

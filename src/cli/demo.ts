@@ -14,7 +14,8 @@ type Flags = CommonFlags & { readonly out: string };
 export function demoCommand(shell: Shell): Command {
   const command = createCommand(
     "demo",
-    "Do the whole job on pictures and a network made here: needs no files at all.",
+    "Do the whole job on an example made here: needs no files.",
+    "Draws labelled pictures of ten classes, builds a network for them, quantizes and compares it.",
   ).option("--out <folder>", "where everything goes", "demo-out");
   return addCommonFlags(command, examples).action(async (flags: Flags) => {
     const out = pathIn(shell.io, flags.out);

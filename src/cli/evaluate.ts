@@ -7,6 +7,7 @@ import {
   addModelArguments,
   type CommonFlags,
   createCommand,
+  required,
 } from "./common-flags.ts";
 import { addImageFlags, imagesOf, type PictureFlags } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
@@ -19,12 +20,13 @@ const examples = [
   "inlay evaluate out/ --images val/labels.txt        # what quantize wrote, in exact integers",
 ];
 
-type Flags = CommonFlags & PreprocessFlags & PictureFlags & { readonly images: string };
+type Flags = CommonFlags & PreprocessFlags & PictureFlags & { readonly images?: string };
 
 export function evaluateCommand(shell: Shell): Command {
   const command = createCommand(
     "evaluate",
-    "Measure top-1 and top-5 accuracy: of a float network, or of a folder that quantize wrote,\nwhose integers are then simulated with the preprocessing it was made with.",
+    "Measure top-1 and top-5 accuracy, in float or in exact integers.",
+    "A folder that quantize wrote is simulated bit for bit, with the preprocessing it was made with unless flags give another.",
   );
   addModelArguments(command);
   addImageFlags(command);
@@ -32,7 +34,8 @@ export function evaluateCommand(shell: Shell): Command {
   return addCommonFlags(command, examples).action(
     async (model: string, weights: string | undefined, flags: Flags) => {
       const paths = modelPaths(shell, model, weights);
-      const images = imagesOf(flags.images, flags, shell.io);
+      const source = required(command, flags.images, "--images <path>");
+      const images = imagesOf(source, flags, shell.io);
       await runJob(shell, flags, async (library, context) => {
         const preprocess = await preprocessOf(flags, library, shell.io);
         return await library.evaluateJob({ model: paths, images, preprocess }, context);

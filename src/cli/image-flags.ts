@@ -20,7 +20,7 @@ export const imageSource =
 
 export function addImageFlags(command: Command): Command {
   return addPictureFlags(
-    command.optionsGroup("Pictures:").requiredOption("--images <path>", imageSource),
+    command.optionsGroup("Pictures:").option("--images <path>", `needed: ${imageSource}`),
   );
 }
 

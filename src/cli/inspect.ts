@@ -16,7 +16,8 @@ const examples = ["inlay inspect deploy.prototxt net.caffemodel", "inlay inspect
 export function inspectCommand(shell: Shell): Command {
   const command = createCommand(
     "inspect",
-    "Show a network: layers, shapes, parameters, MACs, memory, what is unusual.",
+    "Show a network as it was read.",
+    "Layers, shapes, parameters, MACs, memory, what is unusual.",
   );
   addModelArguments(command);
   return addCommonFlags(command, examples).action(

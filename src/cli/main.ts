@@ -4,6 +4,7 @@
 import { exitCodes, reportFailure } from "./failure.ts";
 import { untilStopped } from "./interrupted.ts";
 import type { Io } from "./io.ts";
+import { loadLibrary } from "./library.ts";
 import { createProgram } from "./program.ts";
 
 /**
@@ -16,6 +17,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     code = result;
   };
   try {
+    if (argv[0] === "--version" || argv[0] === "-V") {
+      const { inlayVersion } = await loadLibrary();
+      io.stdout(`${inlayVersion()}\n`);
+      return exitCodes.ok;
+    }
     const program = createProgram({ io, argv, finish });
     await untilStopped(program.parseAsync(argv, { from: "user" }), io.signal);
     return code;

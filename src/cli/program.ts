@@ -7,7 +7,6 @@ import { compareCommand } from "./compare.ts";
 import { demoCommand } from "./demo.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { inspectCommand } from "./inspect.ts";
-import { loadLibrary } from "./library.ts";
 import { quantizeCommand } from "./quantize.ts";
 import { runCommand } from "./run.ts";
 import type { Shell } from "./run-job.ts";
@@ -43,12 +42,7 @@ export function createProgram(shell: Shell): Command {
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .option("-V, --version", "print the version")
-    .addHelpText("after", overview)
-    .action(async (flags: { readonly version?: true }) => {
-      if (flags.version === undefined) program.help({ error: true });
-      const { inlayVersion } = await loadLibrary();
-      shell.io.stdout(`${inlayVersion()}\n`);
-    });
+    .addHelpText("after", overview);
   for (const command of commands) program.addCommand(command(shell));
   for (const command of [program, ...program.commands]) configure(command, shell);
   return program;

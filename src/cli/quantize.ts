@@ -9,6 +9,7 @@ import {
   addModelArguments,
   type CommonFlags,
   createCommand,
+  required,
 } from "./common-flags.ts";
 import { addPictureFlags, imageSource, imagesOf, type PictureFlags } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
@@ -25,11 +26,11 @@ const examples = [
 
 type QuantizeFlags = {
   readonly target: string;
-  readonly calibrate: string;
+  readonly calibrate?: string;
   readonly evaluate?: string;
   readonly evaluateRoot?: string;
   readonly evaluateLimit?: number;
-  readonly out: string;
+  readonly out?: string;
   readonly weights?: QuantizeOptions["weights"]["unit"];
   readonly powerOfTwo?: true;
   readonly activations?: "unsigned" | "signed";
@@ -42,21 +43,23 @@ type Flags = CommonFlags & PreprocessFlags & PictureFlags & MethodFlag & Quantiz
 export function quantizeCommand(shell: Shell): Command {
   const command = createCommand(
     "quantize",
-    "Rewrite a network into integers and prove it: writes quantized.onnx, ranges.json, report.json,\nreport.html and manifest.json.",
+    "Rewrite a network into integers, and report how good they are.",
+    "Writes quantized.onnx, ranges.json, report.json, report.html and manifest.json.",
   );
   addModelArguments(command);
   addQuantizeFlags(command);
   addPreprocessFlags(command);
   return addCommonFlags(command, examples).action(
     async (model: string, weights: string | undefined, flags: Flags) => {
-      const out = pathIn(shell.io, flags.out);
+      const source = required(command, flags.calibrate, "--calibrate <path>");
+      const out = pathIn(shell.io, required(command, flags.out, "--out <folder>"));
       await runJob(shell, flags, async (library, context) => {
         const preprocess = await preprocessOf(flags, library, shell.io);
         const evaluate = evaluationOf(flags, shell);
         const job = {
           model: modelPaths(shell, model, weights),
           target: flags.target,
-          calibrate: imagesOf(flags.calibrate, flags, shell.io),
+          calibrate: imagesOf(source, flags, shell.io),
           ...(evaluate === undefined ? {} : { evaluate }),
           preprocess: preprocess ?? library.defaultPreprocess,
           method: flags.method ?? library.defaultCalibrationMethod,
@@ -72,8 +75,8 @@ export function quantizeCommand(shell: Shell): Command {
 function addQuantizeFlags(command: Command): void {
   command
     .optionsGroup("Quantization:")
-    .requiredOption("--calibrate <path>", `pictures that teach the ranges: ${imageSource}`)
-    .requiredOption("--out <folder>", "where the result goes; files of the same names are replaced")
+    .option("--calibrate <path>", `needed: pictures that teach the ranges: ${imageSource}`)
+    .option("--out <folder>", "needed: where the result goes; files of the same names are replaced")
     .option("--evaluate <path>", "labelled pictures: accuracy, float against quantized")
     .option("--target <name>", "what the network is made for", "int8");
   addMethodFlag(command)
