@@ -101,7 +101,8 @@ function readFlatten(node: OnnxNode, reading: Reading): Node[] | undefined {
   const [input = ""] = node.inputs;
   const shape = floatShape(reading, input);
   if (shape === undefined) return undefined;
-  const axis = normalizeAxis(intOf(node, "axis", 1), shape.length + 1, node.name);
+  const given = intOf(node, "axis", 1);
+  const axis = given === shape.length ? given : normalizeAxis(given, shape.length, node.name);
   const id = outputOf(node);
   if (axis === 1 && shape.length > 1) {
     return [{ op: "flatten", id, inputs: [input], attrs: { axis: 1, endAxis: -1 } }];

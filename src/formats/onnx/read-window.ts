@@ -129,7 +129,10 @@ function readPool(node: OnnxNode, reading: Reading): Node[] | undefined {
   const window = windowOf(node, undefined);
   if (image === undefined || window === undefined || !hasOneOutput(node)) return undefined;
   const pads = padsOf(node, [image[2], image[3]], window);
-  if (pads === undefined) return undefined;
+  // ONNX Runtime forgets the dilation when it resolves automatic pads of poolings.
+  const dilated = window.dilation.some((step) => step !== 1);
+  const auto = textOf(node, "auto_pad", "NOTSET").startsWith("SAME");
+  if (pads === undefined || (dilated && auto)) return undefined;
   const ceil = intOf(node, "ceil_mode", 0) === 1;
   const attrs = { ...window, pads, ceil };
   const [id, inputs] = [outputOf(node), node.inputs.slice(0, 1)];

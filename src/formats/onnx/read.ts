@@ -36,6 +36,8 @@ export type OnnxFile = {
 };
 
 const oldestOpset = 7;
+/** The newest that ONNX Runtime 1.30 takes. */
+const newestOpset = 26;
 
 /** How each operator of ONNX's own set is read; what is not here stays opaque. */
 const readRules: ReadonlyMap<string, ReadRules[string]> = new Map(
@@ -50,7 +52,7 @@ const readRules: ReadonlyMap<string, ReadRules[string]> = new Map(
 );
 
 /**
- * The graph in an ONNX file, opset 7 or newer. An open batch dimension is taken as 1. Throws an
+ * The graph in an ONNX file, opset 7 to 26. An open batch dimension is taken as 1. Throws an
  * input error naming file and node or tensor where the file is damaged or contradicts itself, and a
  * work error where it uses what cannot be kept (functions, subgraphs that read outer values).
  */
@@ -109,10 +111,10 @@ function opsetsOf(model: OnnxMessage<"ModelProto">, file: string): Record<string
     }),
   );
   const own = opsets[""];
-  if (own !== undefined && own < oldestOpset) {
-    throw inputError("the model's opset is too old", {
+  if (own !== undefined && (own < oldestOpset || own > newestOpset)) {
+    throw inputError("the model's opset is not supported", {
       where: file,
-      expected: `${oldestOpset} or newer`,
+      expected: `${oldestOpset} to ${newestOpset}`,
       got: `${own}`,
       hint: "Convert it with ONNX's version converter",
     });
