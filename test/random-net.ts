@@ -82,6 +82,22 @@ function join(draft: Draft, x: { readonly id: string; readonly shape: Nchw }, id
     : { op: "concat", id, inputs, attrs: { axis: 1 } };
 }
 
+/** A pad right in front of a window, after a rectifier perhaps. */
+function paddedPool(draft: Draft, { id: x }: { readonly id: string }, id: string): Node {
+  if (chance(draft)) {
+    draft.nodes.push({ op: "relu", id: `${id}.relu`, inputs: [x], attrs: { slope: 0 } });
+  }
+  const source = draft.nodes.at(-1)?.id === `${id}.relu` ? `${id}.relu` : x;
+  const side = (): number => between(draft, 0, 2);
+  draft.nodes.push({
+    op: "pad",
+    id: `${id}.pad`,
+    inputs: [source],
+    attrs: { pads: [side(), side(), side(), side()], value: 0 },
+  });
+  return pool(draft, { id: `${id}.pad` }, id);
+}
+
 const steps: readonly Step[] = [
   conv,
   conv,
@@ -170,7 +186,9 @@ const steps: readonly Step[] = [
     },
   }),
   pool,
-  pool,
+  paddedPool,
+  paddedPool,
+  paddedPool,
   (_draft, { id: x }, id) => ({ op: "dropout", id, inputs: [x], attrs: { ratio: 0.5 } }),
   (_draft, { id: x, shape }, id) => ({ op: "reshape", id, inputs: [x], attrs: { shape } }),
   join,

@@ -343,6 +343,16 @@ describe("pad", () => {
   ])("stays where the result would differ: %#", (graph) => {
     expect(canonicalize(graph)).toBe(graph);
   });
+
+  it("stays where pooled values may be negative", () => {
+    const graph = graphOf([
+      image(1, 6, 6),
+      { op: "maxPool", id: "first", inputs: ["x"], attrs: pool },
+      { op: "pad", id: "p", inputs: ["first"], attrs: { pads: [1, 1, 1, 1], value: 0 } },
+      { op: "maxPool", id: "y", inputs: ["p"], attrs: pool },
+    ]);
+    expect(canonicalize(graph)).toBe(graph);
+  });
 });
 
 describe("constants", () => {
