@@ -125,7 +125,10 @@ export type DefaultKeys<M> = {
   [K in keyof M]: M[K] extends { readonly default: number | boolean | string } ? K : never;
 }[keyof M];
 
-/** The field's value, or the schema's default where it is absent (the message too may be). */
+/**
+ * The field's value, or the schema's default where it is absent (the message too may be). A float's
+ * default is a float32, as the value would be.
+ */
 export function valueOr<
   S extends Schema,
   N extends MessageName<S>,
@@ -137,5 +140,7 @@ export function valueOr<
   key: K,
 ): One<S, S["messages"][N][K]> {
   const spec = schema.messages[name]?.[key];
-  return message?.[key] ?? (spec?.default as One<S, S["messages"][N][K]>);
+  const value = spec?.default;
+  const single = spec?.type === "float" && typeof value === "number" ? Math.fround(value) : value;
+  return message?.[key] ?? (single as One<S, S["messages"][N][K]>);
 }

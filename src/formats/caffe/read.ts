@@ -3,7 +3,7 @@
  * forms of 2013 and 2014 are upgraded on the way.
  */
 import { inputError, usageError } from "../../error.ts";
-import type { Graph } from "../../ir/graph.ts";
+import { type Graph, sweep } from "../../ir/graph.ts";
 import type { OnWarning } from "../../notice.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import { buildGraph } from "./build.ts";
@@ -51,7 +51,7 @@ export function readCaffe(options: ReadCaffeOptions): Graph {
   });
   if (graph.outputs.length === 0) throw inputError("the network has no output", { where: file });
   checkWeights(store, file, onWarning);
-  return graph;
+  return sweep(graph);
 }
 
 function layersOf(net: NetParameter, file: string): readonly LayerParameter[] {

@@ -3,11 +3,13 @@
  * layer of its own, which is merged into the convolution behind it.
  */
 import { inputError } from "../../error.ts";
-import type {
-  LayerInit,
-  LayerParameter,
-  V0LayerParameter,
-  V1LayerParameter,
+import { create } from "../../protobuf/create.ts";
+import {
+  caffeSchema,
+  type LayerInit,
+  type LayerParameter,
+  type V0LayerParameter,
+  type V1LayerParameter,
 } from "./schema/schema.ts";
 
 type Upgrade = (layer: V0LayerParameter, pad: number | undefined) => LayerInit;
@@ -111,18 +113,11 @@ export function upgradeV0(layers: readonly V1LayerParameter[]): readonly LayerPa
     const bottoms = connection.bottom.map((name) => pads.get(name)?.source ?? name);
     const upgrade = upgrades[layer.type ?? ""];
     if (upgrade === undefined) throw unknownLayer(layer.name, layer.type);
-    result.push({
-      loss_weight: [],
-      param: [],
-      include: [],
-      exclude: [],
-      propagate_down: [],
-      name: layer.name,
-      bottom: bottoms,
-      top: connection.top,
-      blobs: layer.blobs,
-      ...upgrade(layer, padding?.pad),
-    } as LayerParameter);
+    const { name, blobs } = layer;
+    const same = { name, blobs, bottom: bottoms, top: connection.top };
+    result.push(
+      create(caffeSchema, "LayerParameter", { ...same, ...upgrade(layer, padding?.pad) }),
+    );
   }
   return result;
 }

@@ -3,7 +3,14 @@
  * flat message), and input fields as Input layers. Only what inference needs is carried over.
  */
 import { inputError } from "../../error.ts";
-import type { LayerInit, LayerParameter, NetParameter, V1LayerParameter } from "./schema/schema.ts";
+import { create } from "../../protobuf/create.ts";
+import {
+  caffeSchema,
+  type LayerInit,
+  type LayerParameter,
+  type NetParameter,
+  type V1LayerParameter,
+} from "./schema/schema.ts";
 import { isV0, upgradeV0 } from "./upgrade-v0.ts";
 
 const v1Types: { readonly [type: string]: string | undefined } = {
@@ -48,19 +55,9 @@ const v1Types: { readonly [type: string]: string | undefined } = {
   THRESHOLD: "Threshold",
 };
 
-/** A layer message without content: every repeated field is empty. */
+/** A whole layer message from some of its fields. */
 export function layerOf(fields: LayerInit): LayerParameter {
-  const empty = {
-    bottom: [],
-    top: [],
-    loss_weight: [],
-    param: [],
-    blobs: [],
-    include: [],
-    exclude: [],
-    propagate_down: [],
-  };
-  return { ...empty, ...fields } as LayerParameter;
+  return create(caffeSchema, "LayerParameter", fields);
 }
 
 /** All layers in today's form, input fields first. Throws where both old and new layers stand. */
