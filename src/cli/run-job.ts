@@ -2,7 +2,7 @@
  * Runs one job of the library for a command: context in, report out. Progress and warnings go to
  * stderr, the result alone to stdout.
  */
-import type { JobContext, Report } from "../index.ts";
+import type { JobContext, Report, ReportWarning } from "../index.ts";
 import type { CommonFlags } from "./common-flags.ts";
 import { exitCodes } from "./failure.ts";
 import type { Io } from "./io.ts";
@@ -58,15 +58,29 @@ function contextOf(
   };
 }
 
-function warningsOf(
-  report: Report,
-): readonly { id: string; message: string; where: string | null }[] {
-  return "warnings" in report ? report.warnings : [];
+function warningsOf(report: Report): readonly ReportWarning[] {
+  if (report.schema !== "inlay.report/1") return report.warnings;
+  const { inspect, calibrate, quantize, evaluate, compare } = report;
+  return [inspect, calibrate, quantize, evaluate.float, evaluate.quantized, compare].flatMap(
+    (part) => part?.warnings ?? [],
+  );
 }
 
-/** On stderr they have been told. */
+/** The report without what stderr has told already. */
 function withoutWarnings(report: Report): Report {
-  return "warnings" in report ? { ...report, warnings: [] } : report;
+  if (report.schema !== "inlay.report/1") return { ...report, warnings: [] };
+  const { inspect, calibrate, quantize, evaluate, compare } = report;
+  return {
+    ...report,
+    inspect: inspect && { ...inspect, warnings: [] },
+    calibrate: calibrate && { ...calibrate, warnings: [] },
+    quantize: quantize && { ...quantize, warnings: [] },
+    evaluate: {
+      float: evaluate.float && { ...evaluate.float, warnings: [] },
+      quantized: evaluate.quantized && { ...evaluate.quantized, warnings: [] },
+    },
+    compare: compare && { ...compare, warnings: [] },
+  };
 }
 
 function hasFailed(report: Report): boolean {
