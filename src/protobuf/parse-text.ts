@@ -48,6 +48,8 @@ type Parser = {
 };
 
 const maxWarnings = 100;
+/** Text is no place for weights: a third of what 64 MB could hold takes seconds to read. */
+const maxTextNumbers = 4_000_000;
 
 /**
  * The message `name` in `text`. Throws an input error `file:line:column: ...` at the first thing
@@ -64,7 +66,7 @@ export function parseText<S extends Schema, N extends MessageName<S>>(
     scanner: openScanner(text, options.file),
     options,
     strict: new Set(options.strict),
-    limits: { ...defaultLimits, ...options.limits },
+    limits: { ...defaultLimits, numbers: maxTextNumbers, ...options.limits },
     objects: 0,
     numbers: 0,
     warnings: 0,
@@ -233,10 +235,11 @@ function reportUnknown(
   offset: number,
   names: { readonly wrong: string; readonly known: Iterable<string> },
 ): void {
-  const hint = suggestion(names.wrong, names.known);
-  if (parser.strict.has(table.name)) throw syntaxError(parser.scanner, what, offset, { hint });
+  const isStrict = parser.strict.has(table.name);
   parser.warnings += 1;
-  if (parser.warnings > maxWarnings) return;
+  if (parser.warnings > maxWarnings && !isStrict) return;
+  const hint = suggestion(names.wrong, names.known);
+  if (isStrict) throw syntaxError(parser.scanner, what, offset, { hint });
   const where = placeOf(parser.scanner, offset);
   const last = parser.warnings === maxWarnings ? " (further ones are not shown)" : "";
   const message = hint === undefined ? `${what}; ignored` : `${what}; ignored. ${hint}`;

@@ -26,9 +26,8 @@ export type Scanner = {
 export const maxTextLength: number = 64 * 1024 * 1024;
 
 const space = /[\s\uFEFF]+|#[^\n\r]*/y;
-const nameOrNumber =
-  /([A-Za-z_][A-Za-z0-9_]*)|(0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?[fF]?)/y;
-const quoted = /"(?:[^"\\\n]|\\[^\n])*"|'(?:[^'\\\n]|\\[^\n])*'/y;
+const name = /[A-Za-z_][A-Za-z0-9_]*/y;
+const number = /0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?[fF]?/y;
 
 /** A scanner on its first token. */
 export function openScanner(text: string, file: string): Scanner {
@@ -55,9 +54,12 @@ export function next(scanner: Scanner): Token {
   return before;
 }
 
-/** Comments one at a time: a regular expression over all of them would keep a stack. */
+/** One run of blanks or one comment at a time: an expression over all of them would keep a stack. */
 function skipSpace(scanner: Scanner): void {
   while (scanner.pos < scanner.text.length) {
+    const code = scanner.text.charCodeAt(scanner.pos);
+    // Printable ASCII but for the comment sign: no need to ask the expression.
+    if (code > 35 && code < 127) return;
     space.lastIndex = scanner.pos;
     if (!space.test(scanner.text)) return;
     scanner.pos = space.lastIndex;
@@ -67,22 +69,39 @@ function skipSpace(scanner: Scanner): void {
 function scanToken(scanner: Scanner): Token {
   const { text, pos: offset } = scanner;
   if (offset >= text.length) return { kind: "end", text: "", offset };
-  nameOrNumber.lastIndex = offset;
-  const match = nameOrNumber.exec(text);
-  if (match?.[1] !== undefined) return { kind: "name", text: match[1], offset };
-  if (match?.[2] !== undefined) return { kind: "number", text: match[2], offset };
+  const word = matchAt(name, text, offset);
+  if (word !== undefined) return { kind: "name", text: word, offset };
+  const digits = matchAt(number, text, offset);
+  if (digits !== undefined) return { kind: "number", text: digits, offset };
   const char = text[offset] ?? "";
   if (char === '"' || char === "'") {
-    quoted.lastIndex = offset;
-    const string = quoted.exec(text)?.[0];
-    if (string === undefined) throw syntaxError(scanner, "a string has no closing quote", offset);
-    return { kind: "string", text: string, offset };
+    const end = stringEnd(text, offset);
+    if (end < 0) throw syntaxError(scanner, "a string has no closing quote", offset);
+    return { kind: "string", text: text.slice(offset, end), offset };
   }
   if ("{}<>[]:,;-+./".includes(char)) return { kind: "symbol", text: char, offset };
   throw syntaxError(scanner, "unexpected character", offset, {
     got: JSON.stringify(char),
     hint: char < " " || char > "~" ? "Is this a binary file?" : undefined,
   });
+}
+
+/** The place behind the string that starts at `offset`; -1 where its line ends first. */
+function stringEnd(text: string, offset: number): number {
+  const quote = text[offset];
+  for (let pos = offset + 1; pos < text.length; pos += 1) {
+    const char = text[pos];
+    if (char === quote) return pos + 1;
+    if (char === "\n") return -1;
+    if (char === "\\") pos += 1;
+  }
+  return -1;
+}
+
+/** What a sticky expression matches at `offset`; undefined where it does not. */
+function matchAt(expression: RegExp, text: string, offset: number): string | undefined {
+  expression.lastIndex = offset;
+  return expression.test(text) ? text.slice(offset, expression.lastIndex) : undefined;
 }
 
 /** True where the token in hand is this symbol. */

@@ -136,8 +136,7 @@ function bytesValue(scanner: Scanner, field: Field): Uint8Array {
   return resolveEscapes(scanner, stringParts(scanner, field).join(""));
 }
 
-const escapes =
-  /\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/gs;
+const numeric = /([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})/y;
 
 const letters: { readonly [letter: string]: number | undefined } = {
   n: 10,
@@ -155,35 +154,45 @@ const letters: { readonly [letter: string]: number | undefined } = {
 
 /** The bytes of a string with its escapes resolved; `\351\233` are bytes, not characters. */
 function resolveEscapes(scanner: Scanner, text: string): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  let done = 0;
-  for (const match of text.matchAll(escapes)) {
-    chunks.push(encoder.encode(text.slice(done, match.index)), escapeBytes(scanner, match));
-    done = match.index + match[0].length;
-  }
-  chunks.push(encoder.encode(text.slice(done)));
-  const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
+  // No character needs more than three bytes per UTF-16 unit, and no escape more than its text.
+  const bytes = new Uint8Array(3 * text.length);
+  let length = 0;
   let pos = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, pos);
-    pos += chunk.length;
+  while (pos < text.length) {
+    const slash = text.indexOf("\\", pos);
+    const stop = slash < 0 ? text.length : slash;
+    if (stop > pos) {
+      length += encoder.encodeInto(text.slice(pos, stop), bytes.subarray(length)).written;
+    }
+    if (slash < 0) break;
+    const letter = letters[text[slash + 1] ?? ""];
+    if (letter !== undefined) {
+      bytes[length] = letter;
+      length += 1;
+      pos = slash + 2;
+    } else {
+      const escaped = numericEscape(scanner, text, slash + 1);
+      bytes.set(escaped.bytes, length);
+      length += escaped.bytes.length;
+      pos = escaped.end;
+    }
   }
-  return bytes;
+  return bytes.slice(0, length);
 }
 
-function escapeBytes(scanner: Scanner, match: RegExpExecArray): Uint8Array {
-  const [whole, octal, hex, short, long, letter] = match;
-  const code = short ?? long;
-  if (octal !== undefined) return Uint8Array.of(Number.parseInt(octal, 8));
-  if (hex !== undefined) return Uint8Array.of(Number.parseInt(hex, 16));
-  if (code !== undefined) {
-    const point = Number.parseInt(code, 16);
-    if (point <= 0x10ffff) return encoder.encode(String.fromCodePoint(point));
-  }
-  const byte = letters[letter ?? ""];
-  if (byte !== undefined) return Uint8Array.of(byte);
+type Escape = { readonly bytes: Uint8Array; readonly end: number };
+
+/** The escape whose digits start at `pos`: octal, hexadecimal, or a code point. */
+function numericEscape(scanner: Scanner, text: string, pos: number): Escape {
+  numeric.lastIndex = pos;
+  const [whole = "", octal, hex, short, long] = numeric.exec(text) ?? [];
+  const end = pos + whole.length;
+  if (octal !== undefined) return { bytes: Uint8Array.of(Number.parseInt(octal, 8)), end };
+  if (hex !== undefined) return { bytes: Uint8Array.of(Number.parseInt(hex, 16)), end };
+  const point = Number.parseInt(short ?? long ?? "", 16);
+  if (point <= 0x10ffff) return { bytes: encoder.encode(String.fromCodePoint(point)), end };
   throw syntaxError(scanner, "unknown escape in a string", scanner.token.offset, {
-    got: whole,
+    got: text.slice(pos - 1, pos + 1),
     hint: "A backslash is written twice",
   });
 }
