@@ -21,8 +21,8 @@ export type Builder = {
   readonly knownType: (id: string) => TensorType | undefined;
   /** The tensor behind an id, where it is a constant. */
   readonly constant: (id: string) => Tensor | undefined;
-  /** The ids of our nodes that read output `index` of an opaque node. */
-  readonly resultsOf: (id: string) => readonly Node<"result">[];
+  /** Names of an opaque node's outputs by index: the first `result` of each. */
+  readonly outputsOf: (id: string) => ReadonlyMap<number, string>;
   /** Adds a node with one output and gives the output's name: `output`, or a fresh one. */
   readonly emit: (
     opType: string,
@@ -91,7 +91,7 @@ export function createBuilder(
     },
     knownType: (id) => types.get(id),
     constant: (id) => constantOf(nodes.get(id)),
-    resultsOf: resultsByNode(nodes),
+    outputsOf: outputsByNode(nodes),
     emit: (opType, inputs, attributes = {}, output) => {
       const name = output ?? fresh(`${state.current}/${opType}`);
       push(opType, inputs, attributes, [name]);
@@ -111,16 +111,16 @@ export function createBuilder(
   };
 }
 
-function resultsByNode(
-  nodes: ReadonlyMap<string, Node>,
-): (id: string) => readonly Node<"result">[] {
-  const results = new Map<string, Node<"result">[]>();
+function outputsByNode(nodes: ReadonlyMap<string, Node>): Builder["outputsOf"] {
+  const outputs = new Map<string, Map<number, string>>();
   for (const node of nodes.values()) {
     if (node.op !== "result") continue;
     const source = node.inputs[0] ?? "";
-    results.set(source, [...(results.get(source) ?? []), node]);
+    const ids = outputs.get(source) ?? new Map<number, string>();
+    if (!ids.has(node.attrs.index)) ids.set(node.attrs.index, node.id);
+    outputs.set(source, ids);
   }
-  return (id) => results.get(id) ?? [];
+  return (id) => outputs.get(id) ?? new Map();
 }
 
 function unknownType(id: string, reader: Node | undefined): Error {

@@ -9,7 +9,7 @@ import { elementType } from "./element-types.ts";
 import { floatOf, floatsOf, intOf, intsOf, type OnnxNode } from "./onnx-node.ts";
 import { transposed } from "./read-linear.ts";
 import { readTensor } from "./read-tensor.ts";
-import { integersAt, type Reading } from "./reading.ts";
+import { integersAt, type Reading, spend } from "./reading.ts";
 
 /** Shapes are short; more than this is computed by ONNX Runtime. */
 const maxFolded = 4096;
@@ -75,7 +75,9 @@ function foldGather(node: OnnxNode, reading: Reading): Tensor | undefined {
 function foldConcat(node: OnnxNode, reading: Reading): Tensor | undefined {
   const lists = node.inputs.map((id) => numbersAt(reading, id));
   const dtype = lists[0]?.dtype;
-  if (dtype === undefined || lists.some((list) => list?.shape.length !== 1)) return undefined;
+  const total = lists.reduce((sum, list) => sum + (list?.values.length ?? 0), 0);
+  if (dtype === undefined || total > maxFolded) return undefined;
+  if (lists.some((list) => list?.shape.length !== 1)) return undefined;
   const values = lists.flatMap((list) => list?.values ?? []);
   return made({ dtype, shape: [values.length], values });
 }
@@ -148,6 +150,7 @@ function foldTranspose(node: OnnxNode, reading: Reading): Tensor | undefined {
   const value = reading.constants.get(node.inputs[0] ?? "");
   const perm = intsOf(node, "perm")?.join() ?? "1,0";
   if (value?.dtype !== "float32" || value.shape.length !== 2 || perm !== "1,0") return undefined;
+  if (!spend(reading, value.data.length)) return undefined;
   return transposed(value.data, value.shape[0] ?? 0, value.shape[1] ?? 0);
 }
 

@@ -6,11 +6,9 @@ import type { Builder } from "./builder.ts";
 
 /** Values are named after the `result` nodes; an output that nobody reads has no name. */
 export function lowerOpaque(node: Node<"opaque">, builder: Builder): void {
-  const results = builder.resultsOf(node.id);
-  const count = Math.max(0, ...results.map((result) => result.attrs.index + 1));
-  const output = Array.from({ length: count }, (_, index) => {
-    return results.find((result) => result.attrs.index === index)?.id ?? "";
-  });
+  const names = builder.outputsOf(node.id);
+  const count = [...names.keys()].reduce((most, index) => Math.max(most, index + 1), 0);
+  const output = Array.from({ length: count }, (_, index) => names.get(index) ?? "");
   builder.emitNode({
     name: node.id,
     domain: node.attrs.domain === "" ? undefined : node.attrs.domain,
@@ -23,9 +21,7 @@ export function lowerOpaque(node: Node<"opaque">, builder: Builder): void {
 
 /** Nothing to do for the first reader of an output; a second one is a copy. */
 export function lowerResult(node: Node<"result">, builder: Builder): void {
-  const first = builder
-    .resultsOf(node.inputs[0] ?? "")
-    .find((result) => result.attrs.index === node.attrs.index);
-  if (first === undefined || first.id === node.id) return;
-  builder.emit("Identity", [first.id], {}, node.id);
+  const first = builder.outputsOf(node.inputs[0] ?? "").get(node.attrs.index);
+  if (first === undefined || first === node.id) return;
+  builder.emit("Identity", [first], {}, node.id);
 }

@@ -14,6 +14,9 @@ import { emitPad } from "./lower-pad.ts";
 
 type PoolNode = Node & { readonly attrs: PoolAttrs };
 
+/** Elements of the kernel of ones that stands in for a dilated average. */
+const maxOnes = 2 ** 24;
+
 const none: Pads = [0, 0, 0, 0];
 /** Below every float32 that a network gives; -Infinity would do too, but breaks quantizers. */
 const lowest = -3.4028234663852886e38;
@@ -129,6 +132,7 @@ function emitDilatedAverage(
   const [, c, h, w] = asNchw(builder.typeOf(node.inputs[0] ?? "").shape, describe(node));
   const { attrs } = node;
   const [kh, kw] = attrs.kernel;
+  if (c * kh * kw > maxOnes) throw workError("the window is too large", { node: describe(node) });
   const pads = grown(attrs.pads, overhangOf(node, builder));
   const ones = float32([c, 1, kh, kw], new Float32Array(c * kh * kw).fill(1));
   const sum = builder.emit("Conv", [input, builder.initializer(ones, `${node.id}/ones`)], {

@@ -10,6 +10,9 @@ import { float32 } from "../../tensor/tensor.ts";
 import { type Attributes, floats, text } from "./attribute.ts";
 import type { Builder } from "./builder.ts";
 
+/** Elements of a matrix of weights. */
+const maxMatrix = 2 ** 24;
+
 type Sizes = { readonly from: Pair; readonly to: Pair };
 
 function sizesOf(node: Node<"resize">, builder: Builder): Sizes {
@@ -71,7 +74,7 @@ function lowerOldNearest(node: Node<"resize">, builder: Builder): void {
 }
 
 /** Row `i` holds the weights of the input pixels in output pixel `i`: [to, from]. */
-export function bilinearMatrix(from: number, to: number, alignCorners: boolean): Float32Array {
+function bilinearMatrix(from: number, to: number, alignCorners: boolean): Float32Array {
   const matrix = new Float32Array(to * from);
   for (let row = 0; row < to; row += 1) {
     const corner = to > 1 ? (row * (from - 1)) / (to - 1) : 0;
@@ -89,7 +92,13 @@ export function bilinearMatrix(from: number, to: number, alignCorners: boolean):
 /** Bilinear sampling is separable: `rows * image * columns^T`. */
 function lowerAsProducts(node: Node<"resize">, builder: Builder): void {
   const { from, to } = sizesOf(node, builder);
-  if (to.some((size) => size < 1)) throw workError("resize to nothing", { node: describe(node) });
+  const elements = Math.max(from[0] * to[0], from[1] * to[1]);
+  if (to.some((size) => size < 1) || elements > maxMatrix) {
+    throw workError("cannot be resized so in this opset", {
+      node: describe(node),
+      got: `${from.join("x")} to ${to.join("x")}`,
+    });
+  }
   const { alignCorners } = node.attrs;
   const rows = float32([to[0], from[0]], bilinearMatrix(from[0], to[0], alignCorners));
   const turned = bilinearMatrix(from[1], to[1], alignCorners);

@@ -15,7 +15,7 @@ import {
 } from "./lower-activation.ts";
 import { lowerAdd, lowerDiv, lowerMaximum, lowerMul, lowerSub } from "./lower-arithmetic.ts";
 import { lowerConv, lowerDeconv, lowerLinear } from "./lower-conv.ts";
-import { refuseChip, refuseHost } from "./lower-host.ts";
+import { lowerPriorBox, refuseChip, refuseHost } from "./lower-host.ts";
 import { integerRules } from "./lower-integer.ts";
 import { lowerBatchNorm, lowerBias, lowerLrn, lowerNormalize, lowerScale } from "./lower-norm.ts";
 import { lowerOpaque, lowerResult } from "./lower-opaque.ts";
@@ -90,7 +90,7 @@ export const loweringRules: Rules = {
   dropout: lowerIdentity,
   identity: lowerIdentity,
   imageToTensor: lowerImageToTensor,
-  priorBox: refuseHost,
+  priorBox: lowerPriorBox,
   detectionOutput: refuseHost,
   quantConv: refuseChip,
   quantRelu: refuseChip,

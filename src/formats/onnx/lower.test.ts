@@ -506,6 +506,51 @@ describe("operators, lowered", () => {
   });
 });
 
+describe("operators that ONNX does not have", () => {
+  const refused = (node: Omit<Node, "id">): (() => unknown) => {
+    return () => lowerToModel(single({ x: image([1, 1, 1, 1]) }, {}, node));
+  };
+
+  it("become constants where they depend on shapes only", async () => {
+    const x = image([1, 3, 2, 2]);
+    const graph = single(
+      { x },
+      {},
+      {
+        op: "priorBox",
+        inputs: ["x", "x"],
+        attrs: {
+          minSizes: [1],
+          maxSizes: [],
+          aspectRatios: [],
+          flip: false,
+          clip: false,
+          variances: [0.1, 0.1, 0.2, 0.2],
+          offset: 0.5,
+        },
+      },
+    );
+    const { y } = await run(graph, { x }, { batch: "symbolic" });
+    expect(y?.dims).toEqual([1, 2, 16]);
+    expectClose(y, [
+      ...[0, 0, 0.5, 0.5, 0.5, 0, 1, 0.5, 0, 0.5, 0.5, 1, 0.5, 0.5, 1, 1],
+      ...Array.from({ length: 4 }, () => [0.1, 0.1, 0.2, 0.2]).flat(),
+    ]);
+  });
+
+  it("are refused by name where they run elsewhere", () => {
+    const quantRelu = {
+      op: "quantRelu",
+      inputs: ["x", "x"],
+      attrs: { slope: 0, quant: {} },
+    } as const;
+    expect(refused(quantRelu)).toThrow(/quantRelu "y": its arithmetic belongs to a chip target/);
+    const multiplier = { xZero: 0, multiplier: 1, output: { yZero: 0, qMin: 0, qMax: 255 } };
+    const requantize = { op: "requantize", inputs: ["x"], attrs: multiplier } as const;
+    expect(refused(requantize)).toThrow(/requantize "y": integer layers/);
+  });
+});
+
 describe("outputs", () => {
   const x = image([1, 3, 4, 3]);
   const graph: Graph = {

@@ -29,7 +29,7 @@ export type LowerOptions = {
 };
 
 /** The version written where nothing asks for another. */
-export const defaultOpset = 17;
+const defaultOpset = 17;
 const oldestOpset = 7;
 const opsetOf16Bit = 21;
 
@@ -120,9 +120,9 @@ function declaredResults(
   types: Types,
   outputs: readonly string[],
 ): OnnxInit<"ValueInfoProto">[] {
+  const declared = new Set(outputs);
   return graph.nodes.flatMap((node) => {
-    const type =
-      node.op === "result" && !outputs.includes(node.id) ? types.get(node.id) : undefined;
+    const type = node.op === "result" && !declared.has(node.id) ? types.get(node.id) : undefined;
     return type === undefined ? [] : [valueInfo(node.id, { dtype: type.dtype, dims: type.shape })];
   });
 }

@@ -12,6 +12,7 @@ import {
   outputOf,
   type Reading,
   type ReadRules,
+  spend,
 } from "./reading.ts";
 
 /** The transpose of a matrix [rows, columns]. */
@@ -33,11 +34,12 @@ function weightNodes(
   reading: Reading,
 ): { readonly nodes: readonly Node[]; readonly id: string } | undefined {
   const shape = floatShape(reading, id);
-  if (shape?.length !== 2) return undefined;
+  if (shape?.length !== 2 || shape.includes(0)) return undefined;
   if (!turn) return { nodes: [], id };
   const values = floatsAt(reading, id);
   const [rows = 0, columns = 0] = shape;
   if (values !== undefined) {
+    if (!spend(reading, values.length)) return undefined;
     const node = makeConstant(reading, `${output}.weight`, transposed(values, rows, columns));
     return { nodes: [node], id: node.id };
   }
@@ -88,7 +90,7 @@ function biasRow(
   const values = floatsAt(reading, id);
   if (values === undefined) return undefined;
   const isRow = values.length === outputs && shape?.at(-1) === outputs;
-  if (!isRow && values.length !== 1) return undefined;
+  if ((!isRow && values.length !== 1) || !spend(reading, outputs)) return undefined;
   const row = isRow ? values : new Float32Array(outputs).fill(values[0] ?? 0);
   const node = makeConstant(reading, `${output}.bias`, float32([outputs], row));
   return { nodes: [node], id: node.id };

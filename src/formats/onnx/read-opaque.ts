@@ -2,7 +2,7 @@
  * Operators that the table does not know: kept as they are, with the types of their outputs where
  * the file declares them or where they are plain.
  */
-import { workError } from "../../error.ts";
+import { inputError, workError } from "../../error.ts";
 import type { Node } from "../../ir/ops.ts";
 import type { TensorType } from "../../tensor/tensor.ts";
 import { describeOnnx, type OnnxNode, onnxNode } from "./onnx-node.ts";
@@ -17,6 +17,9 @@ const sameType: ReadonlySet<string> = new Set([
   ...["Sign", "Softmax", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu"],
   "BatchNormalization",
 ]);
+
+/** Control flow inside control flow. */
+const maxDepth = 32;
 
 /** The opaque node and a result for each output that has a name. */
 export function opaqueNodes(node: OnnxNode, reading: Reading): Node[] {
@@ -60,7 +63,12 @@ function refuseCaptures(node: OnnxNode, file: string): void {
 }
 
 /** Names that a subgraph, or one inside it, reads and does not define. */
-function capturedNames(graph: OnnxMessage<"GraphProto">, file: string): string[] {
+function capturedNames(
+  graph: OnnxMessage<"GraphProto">,
+  file: string,
+  depth = 1,
+): readonly string[] {
+  if (depth > maxDepth) throw inputError("subgraphs are nested too deep", { where: file });
   const own = new Set([
     ...graph.input.map((input) => input.name ?? ""),
     ...graph.initializer.map((value) => value.name ?? ""),
@@ -70,7 +78,7 @@ function capturedNames(graph: OnnxMessage<"GraphProto">, file: string): string[]
   const inner = graph.node
     .flatMap((node) => [...onnxNode(node, file).attributes.values()])
     .flatMap((attribute) => [attribute.g, ...attribute.graphs])
-    .flatMap((sub) => (sub === undefined ? [] : capturedNames(sub, file)));
+    .flatMap((sub) => (sub === undefined ? [] : capturedNames(sub, file, depth + 1)));
   const read = [
     ...inner,
     ...graph.node.flatMap((node) => node.input),

@@ -378,6 +378,45 @@ describe("damage and what is not supported", () => {
     }
   });
 
+  it("bounds the axes of a tensor and the depth of subgraphs", () => {
+    const deep = {
+      nodes: relu,
+      input: [
+        info(
+          "x",
+          Array.from({ length: 1000 }, () => 1),
+        ),
+      ],
+    };
+    expect(errorOf(() => read(deep)).message).toMatch(
+      /too many axes: expected at most 32, got 1000/,
+    );
+    let graph: OnnxInit<"GraphProto"> = { name: "inner" };
+    for (let depth = 0; depth < 40; depth += 1) {
+      const branch = { name: "then_branch", type: 5, g: graph };
+      const attribute = [encode(onnxSchema, "AttributeProto", branch)];
+      graph = { name: "outer", node: [{ op_type: "If", output: ["y"], attribute }] };
+    }
+    expect(errorOf(() => read({ nodes: graph.node ?? [] })).message).toMatch(/nested too deep/);
+  });
+
+  it("copies no more weights than a small file can ask for", () => {
+    const count = 400;
+    const ids = Array.from({ length: count }, (_, at) => `y${at}`);
+    const graph = read({
+      nodes: ids.map((id) => node("MatMul", ["x", "w"], [id])),
+      input: [info("x", [1, 100])],
+      values: { w: float32([100, 100], new Float32Array(10_000)) },
+      outputs: ids,
+    });
+    const elements = graph.nodes.reduce((sum, { op, attrs }) => {
+      return op === "const" ? sum + (attrs as { tensor: Tensor }).tensor.data.length : sum;
+    }, 0);
+    expect(elements).toBeLessThan(1.5e6);
+    expect(graph.nodes.some(({ op }) => op === "linear")).toBe(true);
+    expect(graph.nodes.some(({ op }) => op === "opaque")).toBe(true);
+  });
+
   it("leaves operators in training mode to ONNX Runtime", () => {
     const graph = read({
       nodes: [

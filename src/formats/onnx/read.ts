@@ -38,6 +38,8 @@ export type OnnxFile = {
 const oldestOpset = 7;
 /** The newest that ONNX Runtime 1.30 takes. */
 const newestOpset = 26;
+/** What the reader may copy whatever the file's size; beyond it, as much as the file is long. */
+const freeElements = 2 ** 20;
 
 /** How each operator of ONNX's own set is read; what is not here stays opaque. */
 const readRules: ReadonlyMap<string, ReadRules[string]> = new Map(
@@ -152,6 +154,8 @@ function openReading(graph: OnnxMessage<"GraphProto">, opset: number, file: Onnx
     declared: new Map(declared),
     names: new Set([...values, ...inputs.map(({ name = "" }) => name), ...written]),
     defined: new Set(),
+    outputTypes: new Map(),
+    budget: { elements: file.bytes.length + freeElements },
   };
   for (const node of inputNodes) addNode(reading, node);
   for (const message of graph.initializer) {
@@ -162,6 +166,7 @@ function openReading(graph: OnnxMessage<"GraphProto">, opset: number, file: Onnx
 
 /** Adds the nodes that stand for one ONNX node: a constant, the table's, or an opaque one. */
 function readNode(node: OnnxNode, reading: Reading): void {
+  if (node.outputs.every((name) => name === "")) return;
   const twice = node.outputs.find((name) => reading.defined.has(name));
   if (twice !== undefined) {
     throw inputError("a value is given twice", { node: describeOnnx(node), got: `"${twice}"` });

@@ -2,10 +2,11 @@
  * What is known while an ONNX graph is read node by node: the nodes so far, their types, constants,
  * and the names in use.
  */
-import { freshId } from "../../ir/graph.ts";
+import { inputError } from "../../error.ts";
+import { describe, freshId } from "../../ir/graph.ts";
 import { apply, type Node } from "../../ir/ops.ts";
 import { shapeRules } from "../../ir/shape-rules.ts";
-import type { Shape } from "../../tensor/shape.ts";
+import { elementCount, type Shape } from "../../tensor/shape.ts";
 import type { Tensor, TensorType } from "../../tensor/tensor.ts";
 import type { OnnxNode } from "./onnx-node.ts";
 import type { TensorSource } from "./read-tensor.ts";
@@ -24,7 +25,16 @@ export type Reading = {
   readonly names: Set<string>;
   /** Values that a node gives already. */
   readonly defined: Set<string>;
+  /** Types of the outputs of opaque nodes, by the node's id. */
+  readonly outputTypes: Map<string, readonly (TensorType | undefined)[]>;
+  /** Elements that the reader may still copy; it bounds what a small file can make it allocate. */
+  readonly budget: { elements: number };
 };
+
+/** More axes than any real tensor has. */
+const maxRank = 32;
+/** Lists of integers (shapes, axes, lengths) are short. */
+const maxListed = 4096;
 
 /**
  * How an ONNX operator is read: the table's nodes that give all of its outputs, or undefined where
@@ -39,15 +49,31 @@ export function addNode(reading: Reading, node: Node): void {
   reading.names.add(node.id);
   reading.defined.add(node.id);
   if (node.op === "const") reading.constants.set(node.id, node.attrs.tensor);
+  if (node.op === "opaque") reading.outputTypes.set(node.id, node.attrs.outputs);
   const type = typeOfNode(reading, node);
-  if (type !== undefined) reading.types.set(node.id, { dtype: type.dtype, shape: type.shape });
+  if (type === undefined) return;
+  if (type.shape.length > maxRank) {
+    throw inputError("has too many axes", {
+      node: describe(node),
+      expected: `at most ${maxRank}`,
+      got: `${type.shape.length}`,
+    });
+  }
+  elementCount(type.shape);
+  reading.types.set(node.id, { dtype: type.dtype, shape: type.shape });
+}
+
+/** True where the reader may copy that many elements; they are then spent. */
+export function spend(reading: Reading, elements: number): boolean {
+  if (elements > reading.budget.elements) return false;
+  reading.budget.elements -= elements;
+  return true;
 }
 
 function typeOfNode(reading: Reading, node: Node): TensorType | undefined {
   if (node.op === "opaque") return undefined;
   if (node.op === "result") {
-    const source = reading.nodes.findLast((other) => other.id === node.inputs[0]);
-    return source?.op === "opaque" ? source.attrs.outputs[node.attrs.index] : undefined;
+    return reading.outputTypes.get(node.inputs[0] ?? "")?.[node.attrs.index];
   }
   const inputs = node.inputs.map((id) => reading.types.get(id));
   return apply(shapeRules, node, inputs);
@@ -84,6 +110,7 @@ export function integersAt(
 ): readonly number[] | undefined {
   const value = reading.constants.get(id ?? "");
   if (value?.dtype !== "int64" && value?.dtype !== "int32") return undefined;
+  if (value.data.length > maxListed) return undefined;
   return Array.from(value.data, Number);
 }
 
