@@ -197,6 +197,19 @@ const steps: readonly Step[] = [
     draft.nodes.push({ op: "add", id: `${id}.sum`, inputs: pair, attrs: {} });
     return { op: "mul", id, inputs: [x, `${id}.sum`], attrs: {} };
   },
+  (draft, { id: x, shape: [, , h, w] }, id) => {
+    const attrs = {
+      minSizes: [between(draft, 1, 3)],
+      maxSizes: [],
+      aspectRatios: [],
+      flip: false,
+      clip: chance(draft),
+      variances: [0.1, 0.1, 0.2, 0.2],
+      offset: 0.5,
+    };
+    draft.nodes.push({ op: "priorBox", id: `${id}.boxes`, inputs: [x, "x"], attrs });
+    return { op: "reshape", id, inputs: [`${id}.boxes`], attrs: { shape: [1, 8, h, w] } };
+  },
 ];
 
 /** A network of one step per number; steps that do not fit the image that they meet are left out. */

@@ -7,9 +7,9 @@ import { describe, expect, test } from "vitest";
 import { InlayError } from "../src/error.ts";
 import { readCaffe } from "../src/formats/caffe/read.ts";
 import { nodesOf } from "../src/ir/graph.ts";
+import { priorBox } from "../src/ir/prior-box.ts";
 import { priorsPerPixel } from "../src/ir/shape-rules.ts";
 import { detectionOutput } from "../src/run/host/detection-output.ts";
-import { priorBox } from "../src/run/host/prior-box.ts";
 import { float32, type Tensor } from "../src/tensor/tensor.ts";
 
 type Ref = { readonly shape: readonly number[]; readonly offset: number };

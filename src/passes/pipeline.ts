@@ -4,6 +4,7 @@
 import { type Graph, sweep } from "../ir/graph.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 import { foldConstants } from "./fold-constants.ts";
+import { foldPriorBox } from "./fold-prior-box.ts";
 import { foldScaleForward } from "./fold-scale-forward.ts";
 import { mergePad } from "./merge-pad.ts";
 import { normalizeActivations } from "./normalize-activations.ts";
@@ -16,6 +17,7 @@ export type Pass = { readonly name: string; readonly run: (graph: Graph) => Grap
 export const canonicalPasses: readonly Pass[] = [
   { name: "remove-dead", run: sweep },
   { name: "remove-no-ops", run: removeNoOps },
+  { name: "fold-prior-box", run: foldPriorBox },
   { name: "fold-constants", run: foldConstants },
   { name: "normalize-activations", run: normalizeActivations },
   { name: "merge-pad", run: mergePad },

@@ -5,9 +5,10 @@
 import type { Runtime, Values } from "../engine/runtime.ts";
 import { InlayError, workError } from "../error.ts";
 import { lowerToOnnx } from "../formats/onnx/lower.ts";
-import type { Graph } from "../ir/graph.ts";
+import { type Graph, nodeMap } from "../ir/graph.ts";
 import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
+import { foldPriorBox } from "../passes/fold-prior-box.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { runScalar } from "./scalar/run-scalar.ts";
 
@@ -26,34 +27,29 @@ export type SessionOptions = {
   readonly batch?: "symbolic" | number;
 };
 
-/** Lowers and loads a graph. Release the session before the next one: their thread pools compete. */
+/**
+ * Lowers and loads a graph. Release the session before the next one: their thread pools compete.
+ * The batch may be any size only where the graph was not fixed to one (`takesAnyBatch`).
+ */
 export async function openSession(
   graph: Graph,
   runtime: Runtime,
   options: SessionOptions = {},
 ): Promise<GraphSession> {
-  const wanted = [...new Set([...graph.outputs.map(({ id }) => id), ...(options.taps ?? [])])];
-  const host = hostNodes(graph);
-  const onDevice = wanted.filter((id) => !host.has(id));
-  const handedOver = [...host.values()].flatMap((node) =>
-    node.inputs.filter((id) => !host.has(id)),
-  );
-  const deviceOutputs = [...new Set([...onDevice, ...handedOver])];
-  const device: Graph = {
-    ...graph,
-    nodes: graph.nodes.filter((node) => !host.has(node.id)),
-    outputs: deviceOutputs.map((id) => ({ name: id, id })),
-  };
-  const session = await runtime.load(lowerToOnnx(device, { batch: options.batch ?? "symbolic" }));
-  const inputs = graph.nodes.filter((node) => node.op === "input").map((node) => node.id);
+  const parts = splitAtHost(foldPriorBox(graph), options.taps ?? []);
+  const { device, host, wanted } = parts;
+  const batch = options.batch ?? "symbolic";
+  const session =
+    device.outputs.length === 0 ? undefined : await runtime.load(lowerToOnnx(device, { batch }));
+  const inputs = device.nodes.filter((node) => node.op === "input").map((node) => node.id);
   return {
     inputs,
     run: async (feeds) => {
       checkFeeds(inputs, feeds);
-      const results = await session.run(feeds);
-      return host.size === 0 ? results : runHost(host, results, wanted);
+      const results = (await session?.run(feeds)) ?? new Map<string, Tensor>();
+      return host.length === 0 ? results : runHost(parts, new Map([...feeds, ...results]), wanted);
     },
-    release: session.release,
+    release: async () => session?.release(),
   };
 }
 
@@ -62,29 +58,52 @@ function checkFeeds(inputs: readonly string[], feeds: Values): void {
   if (missing !== undefined) throw workError(`no value was given for input "${missing}"`);
 }
 
-/** Host operators and all that depends on them, by id. */
-function hostNodes(graph: Graph): ReadonlyMap<string, Node> {
-  const host = new Map<string, Node>();
+type Parts = {
+  /** What ONNX Runtime computes; its outputs are those asked for, and what the host reads. */
+  readonly device: Graph;
+  /** Host operators and all that depends on them, with the constants that they read. */
+  readonly host: readonly Node[];
+  /** Ids of the values to give back. */
+  readonly wanted: readonly string[];
+};
+
+function splitAtHost(graph: Graph, taps: readonly string[]): Parts {
+  const nodes = nodeMap(graph);
+  const wanted = [...new Set([...graph.outputs.map(({ id }) => id), ...taps])];
+  const onHost = new Set<string>();
   for (const node of graph.nodes) {
-    if (node.op === "detectionOutput" || node.inputs.some((id) => host.has(id))) {
-      host.set(node.id, node);
+    if (node.op === "detectionOutput" || node.inputs.some((id) => onHost.has(id))) {
+      onHost.add(node.id);
     }
   }
-  return host;
+  const read = graph.nodes.filter(({ id }) => onHost.has(id)).flatMap(({ inputs }) => inputs);
+  // The host has constants and fed values itself; ONNX Runtime need not hand them over.
+  const computed = (id: string): boolean =>
+    !onHost.has(id) && !["const", "input"].includes(nodes.get(id)?.op ?? "");
+  const outputs = new Set([...wanted.filter((id) => !onHost.has(id)), ...read.filter(computed)]);
+  const constants = new Set(read.filter((id) => nodes.get(id)?.op === "const"));
+  return {
+    device: {
+      ...graph,
+      nodes: graph.nodes.filter((node) => !onHost.has(node.id)),
+      outputs: [...outputs].map((id) => ({ name: id, id })),
+    },
+    host: graph.nodes.filter(({ id }) => onHost.has(id) || constants.has(id)),
+    wanted,
+  };
 }
 
-function runHost(
-  host: ReadonlyMap<string, Node>,
-  given: Values,
-  wanted: readonly string[],
-): Values {
-  const inputs = [...given].map(
+/** Runs the host's nodes on the values that were fed or computed before them. */
+function runHost({ host }: Parts, given: Values, wanted: readonly string[]): Values {
+  const own = new Set(host.map(({ id }) => id));
+  const before = [...given].filter(([id]) => !own.has(id));
+  const inputs = before.map(
     ([id, { dtype, shape }]): Node => ({ op: "input", id, inputs: [], attrs: { dtype, shape } }),
   );
   const graph: Graph = {
     name: "host",
-    nodes: [...inputs, ...host.values()],
-    outputs: wanted.map((id) => ({ name: id, id })),
+    nodes: [...inputs, ...host],
+    outputs: wanted.filter((id) => own.has(id)).map((id) => ({ name: id, id })),
     opsets: {},
   };
   const results = runScalar(graph, given);

@@ -2,9 +2,9 @@
  * SSD's host operators as kernels. Their arithmetic is float32 at any precision (run/host).
  */
 import type { Node } from "../../ir/ops.ts";
+import { priorBox as defaultBoxes } from "../../ir/prior-box.ts";
 import { float32, type Tensor } from "../../tensor/tensor.ts";
 import { detectionOutput as detect } from "../host/detection-output.ts";
-import { priorBox as defaultBoxes } from "../host/prior-box.ts";
 import { input, type Kernel, type Run, reals, realTensor } from "./kernel.ts";
 
 export const priorBox: Kernel<"priorBox"> = (node, inputs, run) => {

@@ -2,9 +2,10 @@
  * SSD's default boxes. They depend on shapes only, so the result is a constant of the network. Bit
  * for bit what the Caffe layer gives: float32, with the halving and the division by the image size in double.
  */
-import type { Ops } from "../../ir/ops.ts";
-import { asNchw, elementCount, type Shape } from "../../tensor/shape.ts";
-import { float32, type Tensor } from "../../tensor/tensor.ts";
+
+import { asNchw, elementCount, type Shape } from "../tensor/shape.ts";
+import { float32, type Tensor } from "../tensor/tensor.ts";
+import type { Ops } from "./ops.ts";
 
 type Size = { readonly w: number; readonly h: number };
 
@@ -37,7 +38,7 @@ export function priorBox(attrs: Ops["priorBox"], feature: Shape, image: Shape): 
       }
     }
   }
-  if (attrs.clip) for (let i = 0; i < half; i += 1) data[i] = Math.min(Math.max(data[i]!, 0), 1);
+  if (attrs.clip) data.set(data.subarray(0, half).map((x) => Math.min(Math.max(x, 0), 1)));
   const { variances } = attrs;
   for (let i = 0; i < half; i += 1) data[half + i] = variances[i % variances.length] ?? 0;
   return float32([1, 2, half], data);
