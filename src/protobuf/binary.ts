@@ -1,3 +1,3 @@
 /** The binary protobuf format: `decode` and `encode`, driven by a schema. */
-export { type DecodeOptions, decode } from "./decode.ts";
+export { decode } from "./decode.ts";
 export { encode } from "./encode.ts";

@@ -23,7 +23,7 @@ export type Scanner = {
 };
 
 /** 64 Mi characters; the largest prototxt seen is 2 MB. */
-export const maxTextLength: number = 64 * 1024 * 1024;
+const maxTextLength = 64 * 1024 * 1024;
 
 const space = /[\s\uFEFF]+|#[^\n\r]*/y;
 const name = /[A-Za-z_][A-Za-z0-9_]*/y;

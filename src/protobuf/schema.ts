@@ -4,7 +4,7 @@
  * proto's own snake_case names. Not a .proto parser.
  */
 
-export type ScalarType =
+type ScalarType =
   | "float"
   | "double"
   | "int32"
@@ -30,7 +30,7 @@ export type FieldSpec = {
   readonly default?: number | boolean | string;
 };
 
-export type MessageSpec = { readonly [field: string]: FieldSpec };
+type MessageSpec = { readonly [field: string]: FieldSpec };
 /** Name to number. Several names may share a number (old spellings); the first is the one given. */
 export type EnumSpec = { readonly [name: string]: number };
 
@@ -91,7 +91,7 @@ type RepeatedKeys<M> = {
 }[keyof M];
 
 /** What the schema does not name: raw fields (tag and value), written back behind the known ones. */
-export type Unknown = { readonly $unknown?: readonly Uint8Array[] };
+type Unknown = { readonly $unknown?: readonly Uint8Array[] };
 
 /** A decoded message. Singular fields keep their presence; repeated fields are always there. */
 export type Message<S extends Schema, N extends MessageName<S>> = {

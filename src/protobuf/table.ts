@@ -5,7 +5,7 @@
 import { usageError } from "../error.ts";
 import type { EnumSpec, FieldSpec, Schema } from "./schema.ts";
 
-export type EnumTable = {
+type EnumTable = {
   readonly byName: ReadonlyMap<string, number>;
   readonly byNumber: ReadonlyMap<number, string>;
 };

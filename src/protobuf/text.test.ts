@@ -115,18 +115,22 @@ describe("protobuf text", () => {
     expect(failure("count: [1]")).toContain("Only repeated fields take a list");
   });
 
-  test("bombs are refused in time", () => {
+  test.each([
+    ["nested messages", () => "inner {".repeat(1_000_000), "nested too deep"],
+    ["nested unknown messages", () => "x {".repeat(1_000_000), "nested too deep"],
+    ["empty messages", () => "many{}".repeat(2_000_000), "too many objects"],
+    ["100 MB of blanks", () => " ".repeat(100_000_000), "too large"],
+    ["numbers", () => `data: [1${",1".repeat(20_000_000)}]`, "too many numbers"],
+    ["an open string", () => `name: "${"\\n".repeat(20_000_000)}`, "no closing quote"],
+    ["escapes", () => `name: "${"\\n".repeat(20_000_000)}"`, "no error"],
+    ["a long string", () => `name: "${"x".repeat(60_000_000)}"`, "no error"],
+    ["comments", () => "# x\n".repeat(2_000_000), "no error"],
+    ["unknown names", () => "foo: 1\n".repeat(500_000), "no error"],
+  ])("a bomb of %s is dealt with in time", (_name, makeText, expected) => {
+    const text = makeText();
     const start = performance.now();
-    expect(failure("inner {".repeat(1_000_000))).toContain("nested too deep");
-    expect(failure("x {".repeat(1_000_000))).toContain("nested too deep");
-    expect(failure("many{}".repeat(2_000_000))).toContain("too many objects");
-    expect(failure(" ".repeat(100_000_000))).toContain("too large");
-    parse(`${"# x\n".repeat(2_000_000)} ${"foo: 1\n".repeat(500_000)}`);
-    expect(failure(`data: [1${",1".repeat(20_000_000)}]`)).toContain("too many numbers");
-    expect(failure(`name: "${"\\n".repeat(20_000_000)}`)).toContain("no closing quote");
-    expect(parse(`name: "${"\\n".repeat(20_000_000)}"`).name?.length).toBe(20_000_000);
-    expect(parse(`name: "${"x".repeat(20_000_000)}"`).name?.length).toBe(20_000_000);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(failure(text)).toContain(expected);
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 
   test("print and parse are inverse", () => {

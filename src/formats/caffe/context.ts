@@ -7,7 +7,7 @@ import { freshId } from "../../ir/graph.ts";
 import { apply, type Node, type Op, type Ops } from "../../ir/ops.ts";
 import { shapeRules } from "../../ir/shape-rules.ts";
 import type { OnWarning } from "../../notice.ts";
-import type { Shape } from "../../tensor/shape.ts";
+import { formatShape, maxElements, type Shape } from "../../tensor/shape.ts";
 import type { Tensor, TensorType } from "../../tensor/tensor.ts";
 import type { LayerParameter } from "./schema/schema.ts";
 import { layerWeight, type WeightSpec, type WeightStore } from "./weights.ts";
@@ -81,8 +81,19 @@ export function emit<K extends Op>(
     node,
     inputs.map((input) => builder.types.get(input)),
   );
+  if (type !== undefined) checkSize(context, type.shape);
   builder.types.set(id, type);
   return id;
+}
+
+function checkSize(context: LayerContext, shape: Shape): void {
+  const count = shape.reduce((a, b) => a * b, 1);
+  if (!shape.every((dim) => Number.isSafeInteger(dim) && dim > 0) || count > maxElements) {
+    throw fault(context, "a blob is empty or too large", {
+      expected: `1..${maxElements} elements`,
+      got: formatShape(shape),
+    });
+  }
 }
 
 /** Adds a constant named `<layer>.<suffix>`. */

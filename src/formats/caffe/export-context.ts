@@ -68,7 +68,7 @@ export function inexpressible(node: Node, what: string, got?: string): InlayErro
 }
 
 /** The blob of input `index`. A constant that is read as data gets a Parameter layer. */
-export function bottomOf(context: ExportContext, node: Node, index: number): string {
+function bottomOf(context: ExportContext, node: Node, index: number): string {
   const id = node.inputs[index];
   const name = id === undefined ? undefined : context.blobs.get(id);
   if (id === undefined || name === undefined) {

@@ -92,8 +92,14 @@ function checkedBase(context: LayerContext, base: number): number {
   throw fault(context, "base must be above 0, or -1 for e", { got: `${base}` });
 }
 
+/** With `scale_train: false` (a fork's) the scaling is left to test time. */
 const importDropout: LayerImporter = (context) => {
-  const ratio = setting("DropoutParameter", context.layer.dropout_param, "dropout_ratio");
+  const param = context.layer.dropout_param;
+  const ratio = setting("DropoutParameter", param, "dropout_ratio");
+  if (!setting("DropoutParameter", param, "scale_train")) {
+    const attrs = { power: 1, scale: 1 - ratio, shift: 0 };
+    return [emit(context, "power", [inputOf(context, 0)], attrs)];
+  }
   return [emit(context, "dropout", [inputOf(context, 0)], { ratio })];
 };
 

@@ -354,6 +354,24 @@ describe("errors", () => {
     expect(failure(() => readCaffe({ caffemodel: empty }))).toContain("the file is empty");
   });
 
+  test.each([
+    'input: "x" input_dim: 2000000000 input_dim: 2000000000 input_dim: 9 input_dim: 9',
+    `${head} ${layer("InnerProduct", "inner_product_param { num_output: 4000000000 }")}`,
+    `${head} ${layer("Convolution", "convolution_param { num_output: 400000000 kernel_size: 1 }")}`,
+    `${head} ${layer("Upsample", "upsample_param { scale: 400000000 }")}`,
+    `${head} ${layer("Deconvolution", "convolution_param { num_output: 1 kernel_size: 3 pad: 4000000 }")}`,
+  ])("sizes out of all proportion are refused: %s", (text) => {
+    expect(failure(() => read(text))).toMatch(/too large/);
+  });
+
+  test("GBK comments and names, CRLF and a byte-order mark", () => {
+    const gbk = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+    const text = `${head}\r\n# \xce\xd2\r\nlayer { name: "\xce\xd2" type: "ReLU" bottom: "data" top: "y" }`;
+    const graph = readCaffe({ prototxt: { name: "gbk.prototxt", bytes: gbk(text) } });
+    expect(graph.nodes.map(({ id }) => id)).toEqual(["data", "我"]);
+    expect(lines(read(`\uFEFF${head}\r\n${layer("ReLU")}\r\n`))).toContain("y <- x");
+  });
+
   test("a network of a million layers is refused in time", () => {
     const start = performance.now();
     expect(failure(() => read("layer { }".repeat(900_000)))).toContain("too many");

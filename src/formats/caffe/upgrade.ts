@@ -56,7 +56,7 @@ const v1Types: { readonly [type: string]: string | undefined } = {
 };
 
 /** A whole layer message from some of its fields. */
-export function layerOf(fields: LayerInit): LayerParameter {
+function layerOf(fields: LayerInit): LayerParameter {
   return create(caffeSchema, "LayerParameter", fields);
 }
 

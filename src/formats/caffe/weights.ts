@@ -3,12 +3,10 @@
  * and filled where the prototxt says with which constant.
  */
 import { inputError } from "../../error.ts";
-import type { Message, MessageInit } from "../../protobuf/schema.ts";
+import type { MessageInit } from "../../protobuf/schema.ts";
 import { elementCount, formatShape, type Shape } from "../../tensor/shape.ts";
 import { float32, type Tensor } from "../../tensor/tensor.ts";
 import { type BlobProto, type CaffeSchema, type LayerParameter, setting } from "./schema/schema.ts";
-
-export type Filler = Message<CaffeSchema, "FillerParameter">;
 
 /** The blobs of a file by layer name, and who shares whose. Collects what is missing. */
 export type WeightStore = {
@@ -21,7 +19,12 @@ export type WeightStore = {
   readonly missing: Set<string>;
   /** Layers whose weights come from a constant filler. */
   readonly filled: Set<string>;
+  /** How many values may still be made up, by fillers or as zeros. */
+  room: number;
 };
+
+/** Weights that no file backs are bounded: 800 MB. */
+const maxMadeUp = 200_000_000;
 
 export function weightStore(
   layers: readonly LayerParameter[],
@@ -39,7 +42,14 @@ export function weightStore(
     if (layer.blobs.length > 0 && !blobs.has(name)) blobs.set(name, layer.blobs);
   }
   const found = trained === undefined ? undefined : blobs;
-  return { blobs: found, owners, used: new Set(), missing: new Set(), filled: new Set() };
+  return {
+    blobs: found,
+    owners,
+    used: new Set(),
+    missing: new Set(),
+    filled: new Set(),
+    room: maxMadeUp,
+  };
 }
 
 /** A weight that a layer needs. */
@@ -76,6 +86,14 @@ export function layerWeight(
 }
 
 function withoutBlob(store: WeightStore, name: string, spec: WeightSpec): Tensor<"float32"> {
+  store.room -= elementCount(spec.shape);
+  if (store.room < 0) {
+    throw inputError("the network is too large to make up its weights", {
+      node: `layer "${name}"`,
+      expected: `at most ${maxMadeUp} values`,
+      hint: "Give its caffemodel",
+    });
+  }
   const data = fill(spec.filler, spec.shape);
   (data === undefined ? store.missing : store.filled).add(name);
   return float32(spec.shape, data ?? new Float32Array(elementCount(spec.shape)));
