@@ -105,7 +105,8 @@ async function writeFiles(
     }
     for (const [name, temporary] of aside) await rename(temporary, join(folder, name));
   } catch (cause) {
-    await Promise.all([...aside.values()].map((path) => rm(path, { force: true })));
+    // What failed is told; that a file which never came to be cannot be removed is not.
+    await Promise.allSettled([...aside.values()].map((path) => rm(path, { force: true })));
     throw workError("cannot be written", {
       where: folder,
       got: messageOf(cause),
@@ -128,7 +129,13 @@ async function writeSynced(path: string, bytes: Uint8Array | string): Promise<vo
 }
 
 function removeNow(paths: Iterable<string>): void {
-  for (const path of paths) rmSync(path, { force: true });
+  for (const path of paths) {
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // The process is ending; nobody is left to tell.
+    }
+  }
 }
 
 function hintFor(code: string | undefined): string | undefined {

@@ -11,6 +11,8 @@ export type Entry = {
   readonly name: string;
   /** `recipe.yaml:3:5` */
   readonly where: string;
+  /** Where its key stands; of a list's item, where the item does. */
+  readonly keyWhere: string;
   /** A scalar's value: string, number, boolean or null; undefined for lists and maps. */
   readonly value: unknown;
   /** Keys and their entries; undefined where this is no map. */
@@ -70,14 +72,15 @@ type Source = {
   readonly place: (offset: number) => string;
 };
 
-function entryOf(source: Source, given: unknown, name: string, fallback: string): Entry {
+function entryOf(source: Source, given: unknown, name: string, keyWhere: string): Entry {
   const { yaml, document, place } = source;
   const node = yaml.isAlias(given) ? given.resolve(document) : given;
   const offset = yaml.isNode(node) ? node.range?.[0] : undefined;
-  const where = offset === undefined ? fallback : place(offset);
+  const where = offset === undefined ? keyWhere : place(offset);
   return {
     name,
     where,
+    keyWhere,
     value: yaml.isScalar(node) ? node.value : yaml.isNode(node) ? undefined : null,
     fields: () => (yaml.isMap(node) ? fieldsOf(source, node, name, where) : undefined),
     items: () =>
@@ -115,7 +118,7 @@ export function knownFields<K extends string>(
     if (known.some((name) => name === key)) continue;
     const near = nearestNames(key, known);
     throw inputError(`unknown key "${key}"`, {
-      where: field.where,
+      where: field.keyWhere,
       expected: `one of ${known.join(", ")}`,
       hint: near.length === 0 ? undefined : `Did you mean ${near.join(" or ")}?`,
     });
