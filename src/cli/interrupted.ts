@@ -21,7 +21,8 @@ export async function untilStopped<T>(work: Promise<T>, signal: AbortSignal): Pr
     stop = () => {
       timer = setTimeout(() => reject(new Interrupted()), graceMs);
     };
-    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
   });
   try {
     return await Promise.race([work, stopped]);

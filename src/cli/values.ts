@@ -19,7 +19,7 @@ export function parseSeed(text: string): number {
 }
 
 function integer(text: string, least: number, expected: string): number {
-  const value = parseNumber(text);
+  const value = isDecimal(text.trim()) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < least) {
     throw new InvalidArgumentError(`Expected ${expected}.`);
   }
