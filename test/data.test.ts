@@ -2,9 +2,9 @@
  * The data side against real data: the decoder's oracle, MNIST, CIFAR, LMDBs, and the reference's own
  * transformed batches. Needs the variables INLAY_DATA and INLAY_VECTORS.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Batch, batches } from "../src/data/batch.ts";
@@ -15,6 +15,7 @@ import { openDataset, readClasses, readMean } from "../src/data/open.node.ts";
 import { defaultPreprocess, type Preprocess } from "../src/data/preprocess.ts";
 import { resize } from "../src/data/resize.ts";
 import type { Warning } from "../src/notice.ts";
+import { untar } from "./untar.ts";
 
 const dataDir = process.env["INLAY_DATA"];
 const vectorsDir = process.env["INLAY_VECTORS"];
@@ -114,7 +115,9 @@ describe.skipIf(dataDir === undefined)("CIFAR-10 as pictures (INLAY_DATA)", () =
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "inlay-cifar-"));
     const source = join(dataDir ?? "", "cifar10");
-    untar(gunzipSync(readFileSync(join(source, "cifar10_jpeg_50k_4k.tar.gz"))), folder, "test/");
+    untar(gunzipSync(readFileSync(join(source, "cifar10_jpeg_50k_4k.tar.gz"))), folder, (name) =>
+      name.startsWith("test/"),
+    );
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -144,22 +147,6 @@ describe.skipIf(dataDir === undefined)("CIFAR-10 as pictures (INLAY_DATA)", () =
     expect(await few.samples[0]!.load()).toMatchObject({ width: 32, height: 32, channels: 3 });
   });
 });
-
-/** Unpacks the plain files of a ustar archive whose names start with `prefix`. */
-function untar(archive: Uint8Array, folder: string, prefix: string): void {
-  const text = (start: number, length: number): string =>
-    new TextDecoder().decode(archive.subarray(start, start + length)).replace(/\0.*$/s, "");
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0; ) {
-    const name = text(at, 100);
-    const size = Number.parseInt(text(at + 124, 12), 8);
-    if (name.startsWith(prefix) && !name.endsWith("/")) {
-      const path = join(folder, name);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, archive.subarray(at + 512, at + 512 + size));
-    }
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-}
 
 type Ref = { readonly dtype: string; readonly shape: readonly number[]; readonly offset: number };
 type Case = {

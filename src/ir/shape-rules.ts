@@ -55,6 +55,7 @@ function convolved(node: Windowed, inputs: InputTypes, dtype: DType = "float32")
   const [n, c, h, w] = asNchw(shape, describe(node));
   const [out, inPerGroup, kh, kw] = asNchw(weight, describe(node));
   const { groups } = node.attrs;
+  checkBias(node, inputs, out);
   if (c !== inPerGroup * groups || out % groups !== 0) {
     throw inputError("channels do not fit the weights", {
       node: describe(node),
@@ -63,6 +64,17 @@ function convolved(node: Windowed, inputs: InputTypes, dtype: DType = "float32")
     });
   }
   return typed([n, out, ...convOutput([h, w], [kh, kw], node.attrs, describe(node))], dtype);
+}
+
+/** A bias, where there is one, has an element per output channel. */
+function checkBias(node: Node, inputs: InputTypes, channels: number): void {
+  const bias = shapeOf(inputs, 2);
+  if (bias === undefined || (bias.length === 1 && bias[0] === channels)) return;
+  throw inputError("the bias does not fit the weights", {
+    node: describe(node),
+    expected: `[${channels}]`,
+    got: `[${bias.join(", ")}]`,
+  });
 }
 
 function deconvolved(node: Node<"deconv">, inputs: InputTypes): Inferred {
@@ -77,6 +89,7 @@ function deconvolved(node: Node<"deconv">, inputs: InputTypes): Inferred {
       got: `${c}`,
     });
   }
+  checkBias(node, inputs, outPerGroup * node.attrs.groups);
   return typed([n, outPerGroup * node.attrs.groups, ...deconvOutput([h, w], [kh, kw], node.attrs)]);
 }
 
@@ -91,6 +104,7 @@ function multiplied(node: Node, inputs: InputTypes, dtype: DType = "float32"): I
       got: formatShape(shape),
     });
   }
+  checkBias(node, inputs, weight[0] ?? 1);
   return typed([rows, weight[0] ?? 1], dtype);
 }
 
@@ -134,7 +148,9 @@ function flattened(node: Node<"flatten">, inputs: InputTypes): Inferred {
   const input = inputs[0];
   if (input === undefined) return undefined;
   const rank = input.shape.length;
-  const first = normalizeAxis(node.attrs.axis, rank + 1, describe(node));
+  const { axis } = node.attrs;
+  // One past the last axis is allowed; negative axes count from the rank, as in Caffe and ONNX.
+  const first = axis === rank ? rank : normalizeAxis(axis, rank, describe(node));
   const last = normalizeAxis(node.attrs.endAxis, rank, describe(node));
   const merged = input.shape.slice(first, last + 1).reduce((a, b) => a * b, 1);
   return typed(

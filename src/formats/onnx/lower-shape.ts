@@ -42,7 +42,7 @@ export function lowerFlatten(node: Node<"flatten">, builder: Builder): void {
     return;
   }
   const { shape } = builder.typeOf(input);
-  const first = normalizeAxis(axis, shape.length + 1);
+  const first = axis === shape.length ? axis : normalizeAxis(axis, shape.length);
   const last = normalizeAxis(endAxis, shape.length);
   const target = [...shape.slice(0, first).map(() => 0), -1, ...shape.slice(last + 1)];
   emitReshape(node, input, target, builder);

@@ -115,7 +115,7 @@ describe("conv", () => {
   it("names the node where a bias does not fit", () => {
     const x = float32([1, 1, 1, 1], [1]);
     const small = smallGraph("conv", plain, [x], [x, float32([2], [0, 0])]);
-    expect(() => output(small)).toThrow(/conv "y": input 2/);
+    expect(() => output(small)).toThrow(/conv "y": the bias does not fit/);
     expect(() => output(small)).toThrow(InlayError);
   });
 });
