@@ -76,6 +76,12 @@ function failure(bytes: Uint8Array, name: "Tree" | "Leaf" = "Tree"): string {
   return "no error";
 }
 
+/** Processor time of this process in ms: unlike the clock, it does not count other processes. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 describe("binary protobuf", () => {
   test("decode(encode(m)) is m, and unknown fields survive byte for byte", () => {
     fc.assert(
@@ -171,18 +177,18 @@ describe("binary protobuf", () => {
       inner += head.length;
     }
     const bytes = Uint8Array.from(lengths.reverse().flat());
-    const start = performance.now();
+    const start = cpuMs();
     expect(failure(bytes)).toContain("nested too deep");
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(cpuMs() - start).toBeLessThan(2000);
     expect(failure(new Uint8Array(1_000_000).fill(0x13))).toContain("nested too deep");
   });
 
   test("25 million empty messages: one error, soon", () => {
     const bytes = new Uint8Array(50_000_000);
     for (let pos = 0; pos < bytes.length; pos += 2) bytes[pos] = 0x0a;
-    const start = performance.now();
+    const start = cpuMs();
     expect(failure(bytes)).toContain("too many messages");
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(cpuMs() - start).toBeLessThan(5000);
   });
 
   test("a blob of an aligned file is a view of it", () => {

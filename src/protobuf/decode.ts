@@ -76,7 +76,7 @@ function decodeInto(
     } else decodeField(schema, field, tag & 7, reader, end, raw);
   }
   unknown.flush();
-  for (const field of table.fields) if (field.bulk) finishBulk(field, raw);
+  for (const field of table.bulk) finishBulk(field, raw);
 }
 
 /** Neighbouring unknown fields as one view. */

@@ -48,8 +48,8 @@ type Parser = {
 };
 
 const maxWarnings = 100;
-/** Text is no place for weights: a third of what 64 MB could hold takes seconds to read. */
-const maxTextNumbers = 4_000_000;
+/** Text is no place for weights; a network of a thousand layers has about 10,000 messages. */
+const textLimits = { objects: 200_000, numbers: 4_000_000 };
 
 /**
  * The message `name` in `text`. Throws an input error `file:line:column: ...` at the first thing
@@ -66,7 +66,7 @@ export function parseText<S extends Schema, N extends MessageName<S>>(
     scanner: openScanner(text, options.file),
     options,
     strict: new Set(options.strict),
-    limits: { ...defaultLimits, numbers: maxTextNumbers, ...options.limits },
+    limits: { ...defaultLimits, ...textLimits, ...options.limits },
     objects: 0,
     numbers: 0,
     warnings: 0,

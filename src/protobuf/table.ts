@@ -20,6 +20,8 @@ export type MessageTable = {
   readonly name: string;
   /** In the order of their numbers. */
   readonly fields: readonly Field[];
+  readonly repeated: readonly Field[];
+  readonly bulk: readonly Field[];
   readonly byNumber: ReadonlyMap<number, Field>;
   readonly byName: ReadonlyMap<string, Field>;
 };
@@ -58,6 +60,8 @@ function buildTable(schema: Schema, name: string): MessageTable {
   return {
     name,
     fields,
+    repeated: fields.filter((field) => field.repeated),
+    bulk: fields.filter((field) => field.bulk),
     byNumber: new Map(fields.map((field) => [field.number, field])),
     byName: new Map(fields.map((field) => [field.name, field])),
   };
@@ -77,9 +81,7 @@ function enumOf(schema: Schema, field: FieldSpec): EnumTable | undefined {
 /** A message without fields: its repeated ones are empty. */
 export function emptyRaw(table: MessageTable): Raw {
   const raw: Raw = {};
-  for (const field of table.fields) {
-    if (field.repeated === true) raw[field.name] = field.bulk ? bulkArray(field, 0) : [];
-  }
+  for (const field of table.repeated) raw[field.name] = field.bulk ? bulkArray(field, 0) : [];
   return raw;
 }
 

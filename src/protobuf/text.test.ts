@@ -52,6 +52,12 @@ function failure(text: string): string {
   return "no error";
 }
 
+/** Processor time of this process in ms: unlike the clock, it does not count other processes. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 describe("protobuf text", () => {
   test("everything that people write", () => {
     const layer = parse(`\uFEFF# comment\r
@@ -128,9 +134,9 @@ describe("protobuf text", () => {
     ["unknown names", () => "foo: 1\n".repeat(500_000), "no error"],
   ])("a bomb of %s is dealt with in time", (_name, makeText, expected) => {
     const text = makeText();
-    const start = performance.now();
+    const start = cpuMs();
     expect(failure(text)).toContain(expected);
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(cpuMs() - start).toBeLessThan(5000);
   });
 
   test("print and parse are inverse", () => {

@@ -86,8 +86,17 @@ export function emit<K extends Op>(
   return id;
 }
 
+/** Caffe's own bound. */
+const maxAxes = 32;
+
 function checkSize(context: LayerContext, shape: Shape): void {
   const count = shape.reduce((a, b) => a * b, 1);
+  if (shape.length > maxAxes) {
+    throw fault(context, "a blob has too many dimensions", {
+      expected: `at most ${maxAxes}`,
+      got: `${shape.length}`,
+    });
+  }
   if (!shape.every((dim) => Number.isSafeInteger(dim) && dim > 0) || count > maxElements) {
     throw fault(context, "a blob is empty or too large", {
       expected: `1..${maxElements} elements`,

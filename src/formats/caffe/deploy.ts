@@ -91,17 +91,39 @@ function withoutUnread(
   minor: ReadonlySet<LayerParameter>,
 ): readonly LayerParameter[] {
   const dropped = new Set(minor);
-  const readers = new Map<string, LayerParameter[]>();
-  for (const layer of layers) {
-    if (measures.has(layer.type ?? "")) continue;
-    for (const bottom of layer.bottom) readers.set(bottom, [...(readers.get(bottom) ?? []), layer]);
-  }
+  const readers = readersOf(layers.filter((layer) => !measures.has(layer.type ?? "")));
   for (const layer of layers.toReversed()) {
-    const own = layer.top.flatMap((top) => readers.get(top) ?? []).filter((one) => one !== layer);
-    const needless = own.length > 0 && own.every((one) => dropped.has(one));
-    if (needless && layer.bottom.length > 0) dropped.add(layer);
+    if (layer.bottom.length > 0 && isNeedless(layer, readers, dropped)) dropped.add(layer);
   }
   return layers.filter((layer) => !dropped.has(layer));
+}
+
+function readersOf(
+  layers: readonly LayerParameter[],
+): ReadonlyMap<string, readonly LayerParameter[]> {
+  const readers = new Map<string, LayerParameter[]>();
+  for (const layer of layers) {
+    for (const bottom of new Set(layer.bottom)) {
+      const list = readers.get(bottom);
+      if (list === undefined) readers.set(bottom, [layer]);
+      else list.push(layer);
+    }
+  }
+  return readers;
+}
+
+/** True where other layers read the layer's tops, and all of them are dropped. */
+function isNeedless(
+  layer: LayerParameter,
+  readers: ReadonlyMap<string, readonly LayerParameter[]>,
+  dropped: ReadonlySet<LayerParameter>,
+): boolean {
+  const lists = layer.top.map((top) => readers.get(top) ?? []);
+  const isOther = (reader: LayerParameter): boolean => reader !== layer;
+  return (
+    lists.every((list) => list.every((reader) => !isOther(reader) || dropped.has(reader))) &&
+    lists.some((list) => list.some(isOther))
+  );
 }
 
 /** Losses as activations, without layers that measure and all that hangs on labels or on them. */

@@ -44,10 +44,13 @@ export function writePrototxt<N extends TextMessage>(
   return printText(caffeSchema, name, message);
 }
 
+/** Messages and strings of a caffemodel: a layer has about ten. */
+const limits = { objects: 400_000 };
+
 /** A caffemodel. Weights are views of the bytes. Throws an input error with the byte offset. */
 export function readCaffemodel(file: NamedBytes): NetParameter {
   if (file.bytes.length === 0) throw inputError("the file is empty", { where: file.name });
-  return decode(caffeSchema, "NetParameter", file.bytes, { file: file.name });
+  return decode(caffeSchema, "NetParameter", file.bytes, { file: file.name, limits });
 }
 
 /** A message as caffemodel. */

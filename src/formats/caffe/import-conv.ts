@@ -3,7 +3,13 @@
  */
 
 import type { ConvAttrs } from "../../ir/ops.ts";
-import { elementCount, type Pads, type Pair, type Shape } from "../../tensor/shape.ts";
+import {
+  elementCount,
+  normalizeAxis,
+  type Pads,
+  type Pair,
+  type Shape,
+} from "../../tensor/shape.ts";
 import { float32 } from "../../tensor/tensor.ts";
 import {
   constant,
@@ -152,31 +158,42 @@ const importDeconvolution: LayerImporter = (context) => {
   return [emit(context, "deconv", inputs, attrs)];
 };
 
-/** Everything behind `axis` 1 is one row; a flatten node does that where the input is an image. */
+/**
+ * Everything from `axis` on is one row of the product, everything before it counts rows; flatten and
+ * reshape nodes say so where the input is not a matrix.
+ */
 const importInnerProduct: LayerImporter = (context) => {
   oneBottom(context);
   const param = context.layer.inner_product_param;
   const shape = shapeOf(context, 0);
-  const axis = setting("InnerProductParameter", param, "axis");
-  if (axis !== 1 && axis !== 1 - shape.length) {
-    throw fault(context, "only axis 1 is supported", { got: `${axis}` });
-  }
+  const axis = normalizeAxis(
+    setting("InnerProductParameter", param, "axis"),
+    shape.length,
+    context.label,
+  );
+  if (axis === 0) throw fault(context, "axis 0 would join the batch's images");
   const rows = param?.num_output ?? 0;
   if (rows === 0) throw fault(context, "num_output must be above 0");
-  const columns = elementCount(shape.slice(1));
+  const columns = elementCount(shape.slice(axis));
   const hasBias = setting("InnerProductParameter", param, "bias_term");
   const count = hasBias ? 2 : 1;
-  const flat =
-    shape.length === 2
-      ? inputOf(context, 0)
-      : emit(context, "flatten", [inputOf(context, 0)], { axis: 1, endAxis: -1 }, "flatten");
-  const inputs = [flat, rowMajorWeight(context, rows, columns, count)];
+  const inputs = [matrixOf(context, axis, columns), rowMajorWeight(context, rows, columns, count)];
   if (hasBias) {
     const filler = param?.bias_filler;
     inputs.push(weight(context, "bias", { index: 1, count, shape: [rows], filler }));
   }
-  return [emit(context, "linear", inputs, {})];
+  if (axis === 1) return [emit(context, "linear", inputs, {})];
+  const product = emit(context, "linear", inputs, {}, "product");
+  return [emit(context, "reshape", [product], { shape: [-1, ...shape.slice(1, axis), rows] })];
 };
+
+/** The input as [rows, columns]. */
+function matrixOf(context: LayerContext, axis: number, columns: number): string {
+  const input = inputOf(context, 0);
+  if (axis > 1) return emit(context, "reshape", [input], { shape: [-1, columns] }, "rows");
+  if (shapeOf(context, 0).length === 2) return input;
+  return emit(context, "flatten", [input], { axis: 1, endAxis: -1 }, "flatten");
+}
 
 /** The weight [rows, columns]; with `transpose` the file has it the other way round. */
 function rowMajorWeight(

@@ -16,8 +16,8 @@ const importPooling: LayerImporter = (context) => {
   const input = [inputOf(context, 0)];
   const isGlobal = setting("PoolingParameter", param, "global_pooling");
   const attrs = isGlobal ? windowOf([h, w]) : attrsOf(context, param);
-  if (setting("PoolingParameter", param, "sample")) {
-    return [emit(context, "maxPool", input, sampled(context, attrs, [h, w]))];
+  if (method === "MAX" && setting("PoolingParameter", param, "sample")) {
+    return [sampled(context, attrs, [h, w])];
   }
   switch (method) {
     case "MAX":
@@ -61,18 +61,25 @@ function attrsOf(context: LayerContext, param: PoolingParameter | undefined): Po
   return { kernel, stride, pads: [padH, padW, padH, padW], dilation: [1, 1], ceil };
 }
 
-/** The GTI chips' `sample`: the top left pixel of each window, which is a window of one pixel. */
-function sampled(context: LayerContext, attrs: PoolAttrs, image: Pair): PoolAttrs {
+/**
+ * The GTI chips' `sample`: the top left pixel of each window. That is a window of one pixel, cut to
+ * the rows and columns that the real windows have.
+ */
+function sampled(context: LayerContext, attrs: PoolAttrs, image: Pair): string {
+  if (attrs.pads.some((pad) => pad !== 0)) {
+    throw fault(context, "sample with pad is not supported", { got: attrs.pads.join(", ") });
+  }
   const wanted = poolGeometry(image, attrs, context.label).output;
   const single: PoolAttrs = { ...attrs, kernel: [1, 1], ceil: false };
   const given = poolGeometry(image, single, context.label).output;
-  if (attrs.pads.some((pad) => pad !== 0) || wanted.some((size, axis) => size !== given[axis])) {
-    throw fault(context, "sample needs windows without pad that cover the image once", {
-      expected: wanted.join("x"),
-      got: given.join("x"),
-    });
-  }
-  return single;
+  const cuts = ([0, 1] as const).filter((axis) => wanted[axis] !== given[axis]);
+  const suffix = cuts.length === 0 ? undefined : "sampled";
+  const pixels = emit(context, "maxPool", [inputOf(context, 0)], single, suffix);
+  const last = cuts.at(-1);
+  return cuts.reduce((input, axis) => {
+    const cut = { axis: axis + 2, start: 0, end: wanted[axis] };
+    return emit(context, "slice", [input], cut, axis === last ? undefined : "rows");
+  }, pixels);
 }
 
 export const poolImporters: { readonly [type: string]: LayerImporter } = { Pooling: importPooling };

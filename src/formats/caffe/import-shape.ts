@@ -55,6 +55,18 @@ const importConcat: LayerImporter = (context) => {
   return [emit(context, "concat", context.inputs, { axis })];
 };
 
+/** Copies side by side. */
+const importTile: LayerImporter = (context) => {
+  const param = context.layer.tile_param;
+  const axis = axisOf(context, setting("TileParameter", param, "axis"));
+  const tiles = param?.tiles ?? 0;
+  if (tiles < 1 || tiles > 10_000) {
+    throw fault(context, "tiles is out of range", { expected: "1..10000", got: `${tiles}` });
+  }
+  const copies = new Array<string>(tiles).fill(inputOf(context, 0));
+  return [emit(context, "concat", copies, { axis })];
+};
+
 /** Cut at the slice points, or into as many equal parts as there are tops. */
 const importSlice: LayerImporter = (context) => {
   const param = context.layer.slice_param;
@@ -209,6 +221,7 @@ export const shapeImporters: { readonly [type: string]: LayerImporter } = {
   Eltwise: importEltwise,
   Concat: importConcat,
   Slice: importSlice,
+  Tile: importTile,
   Flatten: importFlatten,
   Reshape: importReshape,
   Permute: importPermute,

@@ -272,19 +272,22 @@ describe("weights", () => {
     expect(warnings.map(({ id }) => id)).toEqual(["filled-weights"]);
   });
 
-  test("Caffe's bilinear filler of a 4x4 kernel", () => {
+  test.each([
+    [4, [0.25, 0.75, 0.75, 0.25]],
+    [3, [0.5, 1, 0.5]],
+  ])("Caffe's bilinear filler, kernel %i", (size, tent) => {
     const text = layer(
       "Deconvolution",
-      `convolution_param { num_output: 4 group: 4 kernel_size: 4
-      stride: 2 bias_term: false weight_filler { type: "bilinear" } }`,
+      `convolution_param { num_output: 4 group: 4 kernel_size: ${size} stride: 2 bias_term: false
+        weight_filler { type: "bilinear" } }`,
     );
     const [weights] = read(head + text, [{ name: "other" }]).nodes.filter(
-      (node) => node.op === "const",
+      ({ op }) => op === "const",
     );
-    const tent = [0.25, 0.75, 0.75, 0.25];
-    expect(weights?.op === "const" && toNumbers(weights.attrs.tensor).slice(0, 16)).toEqual(
-      tent.flatMap((row) => tent.map((column) => row * column)),
-    );
+    const kernel = tent.flatMap((row) => tent.map((column) => row * column));
+    expect(
+      weights?.op === "const" && toNumbers(weights.attrs.tensor).slice(0, kernel.length),
+    ).toEqual(kernel);
   });
 
   test("batch norm's sums are divided by their count", () => {
@@ -314,6 +317,12 @@ describe("weights", () => {
     expect(weights?.op === "const" && weights.attrs.tensor.data[288]).toBe(1);
   });
 });
+
+/** Processor time of this process in ms: unlike the clock, it does not count other processes. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 describe("errors", () => {
   test.each([
@@ -373,8 +382,8 @@ describe("errors", () => {
   });
 
   test("a network of a million layers is refused in time", () => {
-    const start = performance.now();
+    const start = cpuMs();
     expect(failure(() => read("layer { }".repeat(900_000)))).toContain("too many");
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(cpuMs() - start).toBeLessThan(5000);
   });
 });

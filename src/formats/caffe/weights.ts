@@ -155,11 +155,14 @@ function fill(filler: WeightSpec["filler"], shape: Shape): Float32Array | undefi
   return type === "bilinear" ? bilinearKernel(shape) : undefined;
 }
 
-/** Caffe's bilinear filler: the same tent in every kernel of a square [.., .., k, k] blob. */
+/**
+ * Caffe's bilinear filler: the same tent in every kernel of a square [.., .., k, k] blob. Builds of
+ * before 2017 set the top of the tent aside where k is odd.
+ */
 function bilinearKernel(shape: Shape): Float32Array {
   const k = shape.at(-1) ?? 1;
   const factor = Math.ceil(k / 2);
-  const centre = (2 * factor - 1 - (factor % 2)) / (2 * factor);
+  const centre = (k - 1) / (2 * factor);
   const tent = (at: number): number => 1 - Math.abs(at / factor - centre);
   return Float32Array.from(
     { length: elementCount(shape) },
