@@ -11,6 +11,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../src/cli/main.ts";
+import { defaultPreprocess } from "../src/data/preprocess.ts";
+import { defaultCalibrationMethod, defaultThresholdDb } from "../src/job/defaults.ts";
+import { parseRecipe } from "../src/job/recipe-parse.ts";
+import { defaultQuantizeOptions } from "../src/quantize/options.ts";
 import { checkSchema } from "../src/report/json-schema.ts";
 import type { Report } from "../src/report/reports.ts";
 import { reportSchemas } from "../src/report/schema.ts";
@@ -69,6 +73,31 @@ describe("help", () => {
     const { code, out, err } = await inlay(...argv);
     expect([code, err]).toEqual([0, ""]);
     await expect(out).toMatchFileSnapshot(`goldens/cli/${name}.txt`);
+  });
+
+  it("of run holds a recipe that reads as the documented one does", async () => {
+    const { out } = await inlay("run", "--help");
+    const [, text = ""] = /\n( {2}model:.*?\n {2}out:.*?)\n/s.exec(out) ?? [];
+    const source = readFileSync(new URL("../src/job/recipe.ts", import.meta.url), "utf8");
+    const documented = source.split("\n").filter((line) => line.startsWith(" *     "));
+    const [shown, meant] = await Promise.all(
+      [text, documented.map((line) => `  ${line.slice(7)}`).join("\n")].map((recipe) =>
+        parseRecipe(recipe.replaceAll(/^ {2}/gm, ""), "r", (path) => path).catch(String),
+      ),
+    );
+    expect(shown).toEqual(meant);
+    expect(shown).toHaveProperty("out", "out/");
+  });
+
+  it("tells the defaults that the library has", async () => {
+    const { out } = await inlay("quantize", "--help");
+    expect(out).toContain(`(default: ${defaultCalibrationMethod})`);
+    expect(out).toContain(`(default: ${defaultQuantizeOptions.weights.unit})`);
+    expect(defaultQuantizeOptions.activations.signed).toBe(false);
+    expect(out).toContain("(default: unsigned)");
+    expect(defaultPreprocess.order).toBe("rgb");
+    expect(out).toContain("(default: rgb)");
+    expect((await inlay("compare", "--help")).out).toContain(`(default: ${defaultThresholdDb})`);
   });
 
   it("shows the version of the package", async () => {
@@ -249,6 +278,16 @@ describe("the whole job, on the demo's network", () => {
     writeFileSync(join(folder, "recipe-out", "run-state.json"), "{ damaged");
     expect(await run()).toBe("DDDDDD");
     expect(await run("--force")).toBe("DDDDDD");
+  });
+
+  it("run: a step that fails ends the run with 1, and the report says which", async () => {
+    writeFileSync(join(folder, "in-the-way"), "");
+    const recipe = { model: network, out: "in-the-way/out", steps: ["inspect"] };
+    writeFileSync(join(folder, "failing.json"), JSON.stringify(recipe));
+    const { code, out } = await inlay("run", "failing.json", "--json");
+    const { steps } = reportOf("inlay.run/1", out);
+    expect([code, steps.length, steps[0]!.status]).toEqual([1, 1, "failed"]);
+    expect(steps[0]!.note).toMatch(/cannot be written/);
   });
 
   it("Ctrl-C ends with 130 and writes nothing", async () => {

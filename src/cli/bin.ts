@@ -19,11 +19,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 // `inlay inspect net.onnx | head` closes the pipe early; that is no failure.
 stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
+/** Some terminals claim to be 0 columns wide. */
+const columns = (stdout.isTTY ? stdout : stderr).columns || undefined;
+
 const code = await main(process.argv.slice(2), {
   stdout: (text) => stdout.write(text),
   stderr: (text) => stderr.write(text),
   isTty: { stdout: stdout.isTTY === true, stderr: stderr.isTTY === true },
-  columns: (stdout.isTTY ? stdout : stderr).columns,
+  columns,
   env: process.env,
   cwd: "",
   signal: controller.signal,

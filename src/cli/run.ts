@@ -13,8 +13,8 @@ const examples = [
   "inlay run recipe.yaml --force    # everything again",
 ];
 
-/** The format; `src/job/recipe.ts` is its definition, and a test reads this text with it. */
-export const recipeHelp = `
+/** The format. Its definition is the recipe reader's; a test reads this text with it. */
+const recipeHelp = `
 A recipe, in YAML or JSON. Paths start from the recipe's own folder; only model, calibrate and
 out must be there; an unknown key is an error.
 
@@ -27,6 +27,7 @@ out must be there; an unknown key is an error.
     split: 0.7                               # with part: first or second
     part: second
     limit: 500
+  compare: {path: calib/, limit: 20}         # by default 50 of evaluate's, or of calibrate's
   preprocess:
     color: auto                              # or color, gray
     resize: 256                              # shorter side, or 320x240
@@ -34,8 +35,8 @@ out must be there; an unknown key is an error.
     resizeAfter: 128
     order: bgr                               # or rgb
     mean: [104, 117, 123]                    # or a number, or mean.binaryproto
-    scale: 1
-    std: 1
+    scale: 1                                 # or 1/255
+    std: 1                                   # or one per channel
   target: int8
   method: mse                                # minmax, movingAverage, percentile, entropy
   options:
@@ -51,8 +52,7 @@ out must be there; an unknown key is an error.
 
 The steps run in the order given; without the key: inspect, quantize, evaluate (where there are
 pictures for it), compare. evaluate judges the float network before quantize and the integers
-after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.
-`;
+after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.`;
 
 type Flags = CommonFlags & { readonly force?: true };
 

@@ -18,7 +18,7 @@ import type { ImageOptions, JobContext } from "./options.ts";
 import { quantizeJob } from "./quantize.node.ts";
 import type { Recipe, RecipeCommand } from "./recipe.ts";
 
-export type StepResult = {
+type StepResult = {
   /** Plain names in the recipe's output folder. */
   readonly files: readonly string[];
   readonly note: string;

@@ -48,7 +48,7 @@ export async function runRecipe(job: RecipeJob, context: JobContext): Promise<Ru
 }
 
 /** The recipe of a file, its paths relative to the file's folder, its mean file read. */
-export async function readRecipe(path: string): Promise<Recipe> {
+async function readRecipe(path: string): Promise<Recipe> {
   const text = decodeText(await readFileBounded(path, maxRecipeBytes), path);
   const folder = dirname(path);
   const locate = (name: string): string => {
