@@ -59,17 +59,27 @@ function allActivations(graph: Graph): ReadonlyMap<string, Wanted> {
 
 type About = Pick<CalibrateJob, "method" | "images" | "preprocess"> & { readonly name: string };
 
-/** The ranges that a method chooses from a calibration, by value id. */
+/**
+ * The ranges that a method chooses from a calibration, by value id. A graph input keeps its extremes:
+ * its values come in 256 steps already, which clipping would only spoil.
+ */
 export function chosenRanges(
+  graph: Graph,
   calibration: Calibration,
   method: CalibrationMethod,
   format: RangeFormat,
 ): ReadonlyMap<string, Range> {
   const ranges = new Map<string, Range>();
+  const inputs = inputIds(graph);
   for (const [id, { statistics }] of calibration.values) {
-    if (statistics.extremes.count > 0) ranges.set(id, chooseRange(method, statistics, format));
+    if (statistics.extremes.count === 0) continue;
+    ranges.set(id, chooseRange(inputs.has(id) ? "minmax" : method, statistics, format));
   }
   return ranges;
+}
+
+function inputIds(graph: Graph): ReadonlySet<string> {
+  return new Set(graph.nodes.filter((node) => node.op === "input").map((node) => node.id));
 }
 
 export function calibrateReport(
@@ -80,14 +90,14 @@ export function calibrateReport(
   context: JobContext,
   log: WarningLog,
 ): CalibrateReport {
-  const chosen = chosenRanges(calibration, about.method, format);
+  const chosen = chosenRanges(graph, calibration, about.method, format);
   const seen = new Map(
     [...chosen.keys()].map((id) => {
       const extremes = calibration.values.get(id)?.statistics.extremes;
       return [id, { min: extremes?.min ?? 0, max: extremes?.max ?? 0 }];
     }),
   );
-  const inputs = new Set(graph.nodes.filter((node) => node.op === "input").map((node) => node.id));
+  const inputs = inputIds(graph);
   const ranges = rangeTable(graph, seen).map((row): RangeRow => {
     const range = row.kind === "Activations" ? chosen.get(row.networkLayer) : undefined;
     const isInput = row.kind === "Activations" && inputs.has(row.networkLayer);

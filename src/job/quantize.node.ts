@@ -61,7 +61,7 @@ export async function quantizeJob(job: QuantizeJob, context: JobContext): Promis
   });
   const { activations } = job.options;
   const format: RangeFormat = { number: activationFormat(target, job.options), ...activations };
-  const ranges = chosenRanges(calibration, job.method, format);
+  const ranges = chosenRanges(float, calibration, job.method, format);
   const statistics = valueStatistics(calibration, ranges);
   const quantized = quantizeGraph(float, plan, target, statistics, job.options);
   const files = encodeNetworks(float, quantized.graph);
