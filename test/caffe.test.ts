@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InlayError } from "../src/error.ts";
 import {
@@ -83,12 +84,46 @@ function structureOfMessage(message: unknown): string {
   });
 }
 
-describe.skipIf(!data)(title("a caffemodel alone"), () => {
-  test("holds the training network, which becomes the one to deploy", () => {
+/** A copy with some of its first `range` bytes replaced. */
+function changed(
+  bytes: Uint8Array,
+  changes: readonly (readonly [at: number, byte: number])[],
+  range: number,
+): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  for (const [at, byte] of changes) copy[at % Math.min(range, copy.length)] = byte;
+  return copy;
+}
+
+describe.skipIf(!data)(title("damaged and lone files"), () => {
+  test("a caffemodel alone holds the training network, which becomes the one to deploy", () => {
     const path = join(data ?? "", "models/lenet/lenet_iter_10000.caffemodel");
     const graph = readCaffe({ caffemodel: named(path), inputShape: [1, 1, 28, 28] });
     expect(graph.outputs).toEqual([{ name: "loss", id: "loss" }]);
     expect(inferTypes(verify(graph, "imported")).get("loss")?.shape).toEqual([1, 10]);
+  });
+
+  test.each([
+    ["mtcnn/det1", "mtcnn/det1"],
+    ["wechat_qr_ssd/detect", "wechat_qr_ssd/detect"],
+    ["lenet/lenet_train_test", "lenet/lenet_iter_10000"],
+  ])("%s with bytes changed is read or refused, never a crash", (net, weights) => {
+    const file = (path: string) => readFileSync(join(data ?? "", "models", path));
+    const [text, model] = [file(`${net}.prototxt`), file(`${weights}.caffemodel`)];
+    const change = fc.tuple(fc.nat(), fc.nat(255));
+    const changes = fc.array(change, { maxLength: 4 });
+    fc.assert(
+      fc.property(changes, changes, (inText, inModel) => {
+        const prototxt = { name: "p", bytes: changed(text, inText, text.length) };
+        const caffemodel = { name: "c", bytes: changed(model, inModel, 4000) };
+        try {
+          writeCaffe(readCaffe({ prototxt, caffemodel, inputShape: [1, 1, 64, 64] }));
+        } catch (error) {
+          if (!(error instanceof InlayError)) throw error;
+        }
+      }),
+      { numRuns: 150 },
+    );
   });
 
   test("cut off anywhere it is one error with a byte offset", () => {
