@@ -61,7 +61,8 @@ function takeFirst(dataset: Dataset, limit: number, onWarning: OnWarning | undef
   const taken = take(dataset, limit);
   const before = labelCount(dataset);
   const after = labelCount(taken);
-  if (after < before && after < limit) {
+  // A list sorted by class loses most of them; a shuffled one only a few.
+  if (2 * after < Math.min(before, limit)) {
     onWarning?.({
       id: "limit-classes",
       message: `the first ${limit} samples hold ${after} of ${before} classes; --split draws evenly from all`,

@@ -27,6 +27,7 @@ import { simulationOf } from "../run/simulate.ts";
 import type { Target } from "../target/target.ts";
 import { calibrateReport, chosenRanges } from "./calibrate.node.ts";
 import { compareRows } from "./compare.node.ts";
+import { defaultThresholdDb } from "./defaults.ts";
 import { evaluateReport } from "./evaluate.node.ts";
 import { floatName, floatNetwork, loadModel, modelName, quantizedName } from "./load-model.node.ts";
 import type { JobContext, QuantizeJob } from "./options.ts";
@@ -40,8 +41,6 @@ import {
 
 /** Pictures that the layer-by-layer comparison in the report runs on. */
 const comparedPictures = 16;
-/** Below this a layer is called out. */
-const warningDb = 15;
 
 /** Does the whole job and writes `job.out`; nothing is written when a step fails. */
 export async function quantizeJob(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
@@ -158,13 +157,13 @@ async function compareSome(
     model: graphs.float.name,
     images: job.calibrate.path,
     samples: some.samples.length,
-    thresholdDb: warningDb,
+    thresholdDb: defaultThresholdDb,
     warnings: [],
   });
   if (report.firstBelow !== null) {
     log.add({
       id: "low-sqnr",
-      message: `quantization noise is above 1/${Math.round(10 ** (warningDb / 10))} of the signal from here on (below ${warningDb} dB)`,
+      message: `quantization noise is above 1/${Math.round(10 ** (defaultThresholdDb / 10))} of the signal from here on (below ${defaultThresholdDb} dB)`,
       where: `"${report.firstBelow.name}"`,
     });
   }
