@@ -10,8 +10,9 @@ import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
 import type { Op } from "../src/ir/ops.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { tolerances } from "../src/run/tolerance.ts";
+import { float32 } from "../src/tensor/tensor.ts";
 import { smallCases } from "./small-case.ts";
-import type { SmallGraph } from "./small-graph.ts";
+import { type SmallGraph, smallGraph } from "./small-graph.ts";
 import { expectWithin } from "./within.ts";
 
 /** Operators without a case, and why. */
@@ -59,6 +60,24 @@ describe("lowered to ONNX and run by ONNX Runtime", () => {
       );
     });
   }
+
+  it.each([
+    ["dilated", { kernel: [2, 2], dilation: [2, 2], pads: [3, 3, 0, 0] }],
+    ["in a wide pad", { kernel: [1, 1], dilation: [1, 1], pads: [1, 2, 1, 0] }],
+  ] as const)("windows that see only padding average to 0: %s", async (_name, some) => {
+    const x = float32([1, 1, 3, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    for (const countPad of [false, true]) {
+      const attrs = { ...some, stride: [1, 1] as const, ceil: false, countPad };
+      const { graph, feeds } = smallGraph("avgPool", attrs, [x]);
+      const want = runScalar(graph, feeds).get("y");
+      expect(want?.data[0]).toBe(0);
+      for (const opset of [11, 17, 21]) {
+        const session = await runtime.load(lowerToOnnx(graph, { opset }));
+        expectWithin("avgPool", (await session.run(feeds)).get("y"), want);
+        await session.release();
+      }
+    }
+  });
 
   it("every operator has a case or a reason", () => {
     const missing = (Object.keys(tolerances) as Op[]).filter(

@@ -51,7 +51,7 @@ export type Ops = {
   maxPool: PoolAttrs;
   /** With `countPad` the divisor counts padded pixels (clipped to the padded image), as in Caffe. */
   avgPool: PoolAttrs & { readonly countPad: boolean };
-  /** Caffe's STOCHASTIC pooling at test time: `sum(x^2) / sum(x)` per window; 0 for an empty sum. */
+  /** Caffe's STOCHASTIC at test time: per window `sum(x^2) / sum(x)` where that sum is above 0, else 0. */
   stochasticPool: PoolAttrs;
   /** [n, c, h, w] -> [n, c, 1, 1]. */
   globalAvgPool: None;

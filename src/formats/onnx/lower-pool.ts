@@ -91,10 +91,14 @@ function emitAverage(
   const hangs = overhang.some((size) => size > 0);
   const padded = attrs.pads.some((pad) => pad !== 0);
   const dilated = attrs.dilation.some((step) => step !== 1);
-  if (dilated && builder.opset < 19) {
+  if (dilated && (builder.opset < 19 || hasEmptyWindow(node, builder))) {
     return emitDilatedAverage(node, builder, input, countPad, output);
   }
-  const split = countPad && padded && (hangs || !fits(attrs.pads, attrs.kernel));
+  // ONNX Runtime would merge a Pad of the kernel's size into the pool and refuse the result.
+  if (!fits(attrs.pads, attrs.kernel)) {
+    return emitDilatedAverage(node, builder, input, countPad, output);
+  }
+  const split = countPad && padded && hangs;
   const source = split ? emitPad(builder, input, attrs.pads, 0) : input;
   const pads = grown(split ? none : attrs.pads, overhang);
   if (!fits(pads, attrs.kernel)) return emitDilatedAverage(node, builder, input, countPad, output);
@@ -121,7 +125,18 @@ function countsAlong(node: PoolNode, input: Pair, countPad: boolean, axis: 0 | 1
   });
 }
 
-/** The sum as a depthwise convolution with ones, times a map of 1 / count. */
+/** True where a dilated window sees nothing but padding: ONNX Runtime divides by its count of 0. */
+function hasEmptyWindow(node: PoolNode, builder: Builder): boolean {
+  const shape = builder.knownType(node.inputs[0] ?? "")?.shape;
+  if (shape === undefined || node.attrs.pads.every((pad) => pad === 0)) return false;
+  const [, , h, w] = asNchw(shape, describe(node));
+  return ([0, 1] as const).some((axis) => countsAlong(node, [h, w], false, axis).includes(0));
+}
+
+/**
+ * The sum as a depthwise convolution with ones, times a map of 1 / count. A dilated window, or one in
+ * a wide pad, may see nothing but padding: its count is 0, and so is its average.
+ */
 function emitDilatedAverage(
   node: PoolNode,
   builder: Builder,
@@ -144,24 +159,25 @@ function emitDilatedAverage(
   });
   const rows = countsAlong(node, [h, w], countPad, 0);
   const columns = countsAlong(node, [h, w], countPad, 1);
-  const inverse = rows.flatMap((row) => columns.map((column) => 1 / (row * column)));
+  const inverse = rows.flatMap((row) => columns.map((column) => 1 / Math.max(1, row * column)));
   const map = float32([1, 1, rows.length, columns.length], inverse);
   return builder.emit("Mul", [sum, builder.initializer(map, `${node.id}/inverse`)], {}, output);
 }
 
 /**
- * `mean(x^2) / mean(x)`: the divisors cancel. An empty sum gives 0: with m = (mean != 0), it is
- * `mean(x^2) / (mean + 1 - m) * m`.
+ * `mean(x^2) / mean(x)`: the divisors cancel. A sum that is not above 0 gives 0, as in Caffe: with
+ * p = max(mean, 0) and m = (p != 0), it is `mean(x^2) / (p + 1 - m) * m`.
  */
 export function lowerStochasticPool(node: Node<"stochasticPool">, builder: Builder): void {
   const [input = ""] = node.inputs;
   const square = builder.emit("Mul", [input, input]);
   const top = emitAverage(node, builder, square, false);
   const bottom = emitAverage(node, builder, input, false);
-  const flag = builder.emit("Cast", [bottom], { to: int(9) });
+  const positive = builder.emit("Relu", [bottom]);
+  const flag = builder.emit("Cast", [positive], { to: int(9) });
   const filled = builder.emit("Cast", [flag], { to: int(1) });
   const empty = builder.emit("Sub", [builder.scalar(1, `${node.id}/one`), filled]);
-  const safe = builder.emit("Add", [bottom, empty]);
+  const safe = builder.emit("Add", [positive, empty]);
   const ratio = builder.emit("Div", [top, safe]);
   builder.emit("Mul", [ratio, filled], {}, node.id);
 }
