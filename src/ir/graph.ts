@@ -2,7 +2,6 @@
  * A network as a value: frozen nodes in topological order, and named outputs. Nothing is edited in
  * place; a pass returns a new graph, or the same object when it changes nothing.
  */
-import { inputError } from "../error.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Node, Op } from "./ops.ts";
 
@@ -47,22 +46,6 @@ export function describe(node: Node): string {
 /** The tensor of a `const` node; undefined for any other node. */
 export function constantOf(node: Node | undefined): Tensor | undefined {
   return node?.op === "const" ? node.attrs.tensor : undefined;
-}
-
-/** The float32 constant behind input `index` of a node. Throws where it is not one. */
-export function floatConstant(
-  nodes: ReadonlyMap<string, Node>,
-  node: Node,
-  index: number,
-): Tensor<"float32"> {
-  const value = constantOf(nodes.get(node.inputs[index] ?? ""));
-  if (value?.dtype !== "float32") {
-    throw inputError(`input ${index} must be a float32 constant`, {
-      node: describe(node),
-      got: value === undefined ? "a computed value" : value.dtype,
-    });
-  }
-  return value;
 }
 
 /** Drops the nodes that no output needs; inputs stay. The same graph if there are none. */

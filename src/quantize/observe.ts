@@ -117,7 +117,7 @@ function sampler(id: string, inputs: readonly string[], stride: number): Node {
 }
 
 /** Distance of sampled pixels: 4 for large maps, 2 from 14 pixels on, 1 below. */
-export function sampleStride(shape: Shape): number {
+function sampleStride(shape: Shape): number {
   const side = Math.min(shape[2] ?? 1, shape[3] ?? 1);
   if (side >= 28) return 4;
   return side >= 14 ? 2 : 1;

@@ -8,7 +8,7 @@ import type { Node, Op } from "../ir/ops.ts";
 import type { Target } from "../target/target.ts";
 import { sameShape } from "../tensor/shape.ts";
 
-export type FloatLayer = { readonly name: string; readonly op: string; readonly reason: string };
+type FloatLayer = { readonly name: string; readonly op: string; readonly reason: string };
 
 export type QuantizePlan = {
   /** Values that are rounded to a grid, by id; the grid is that of the value it maps to. */
