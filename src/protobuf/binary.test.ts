@@ -201,6 +201,28 @@ describe("binary protobuf", () => {
   });
 });
 
+test("runs of single values, with short and long tags, cut by other fields", () => {
+  const wide = {
+    enums: {},
+    messages: {
+      M: {
+        few: { number: 1, type: "double", repeated: true, bulk: true },
+        many: { number: 3000, type: "float", repeated: true, bulk: true },
+        other: { number: 2, type: "int32" },
+      },
+    },
+  } as const;
+  fc.assert(
+    fc.property(fc.float64Array(), fc.float32Array(), (few, many) => {
+      const one = encode(wide, "M", { few, many, other: 3 });
+      const message = decode(wide, "M", Uint8Array.from([...one, ...one]), options);
+      expect(message.few).toEqual(Float64Array.from([...few, ...few]));
+      expect(message.many).toEqual(Float32Array.from([...many, ...many]));
+      expect(message.other).toBe(3);
+    }),
+  );
+});
+
 test("an unaligned Buffer gives plain arrays", () => {
   const bytes = encode(caffeBlobSchema, "BlobProto", { data: Float32Array.of(1, 2) });
   for (let shift = 0; shift < 4; shift += 1) {

@@ -3,7 +3,15 @@
  * field that is one aligned packed chunk becomes a view of the file, otherwise one copy. Assumes a
  * little-endian machine, as all that run JavaScript engines are.
  */
-import { advance, damage, type Reader, readLength, readVarint, spendNumbers } from "./reader.ts";
+import {
+  advance,
+  damage,
+  type Reader,
+  readLength,
+  readVarint,
+  spendNumbers,
+  wire,
+} from "./reader.ts";
 import { type BulkArray, bulkArray, type Field, type Raw } from "./table.ts";
 
 /** An array that may have room behind its `length` values until the message ends. */
@@ -11,7 +19,7 @@ type Growing = { readonly data: BulkArray; readonly length: number };
 
 const growing = new WeakMap<Raw, Map<string, Growing>>();
 
-/** Appends one value, or one packed chunk of them, to the bulk field of `raw`. */
+/** Appends one packed chunk, or a run of single values, to the bulk field of `raw`. */
 export function decodeBulk(
   field: Field,
   packed: boolean,
@@ -20,41 +28,61 @@ export function decodeBulk(
   raw: Raw,
 ): void {
   const width = field.type === "float" ? 4 : field.type === "double" ? 8 : 0;
-  const start = packed ? readLengthAt(reader, end) : { pos: reader.pos, stop: reader.pos + width };
-  if (width === 0) decodeVarints(field, packed ? start.stop : undefined, reader, end, raw);
-  else decodeFixed(field, width, start.stop, reader, end, raw);
+  const stop = packed ? readLength(reader, end) : undefined;
+  if (width === 0) decodeVarints(field, stop, reader, end, raw);
+  else if (stop === undefined) decodeRun(field, width, reader, end, raw);
+  else decodeChunk(field, width, stop, reader, raw);
 }
 
-function readLengthAt(
-  reader: Reader,
-  end: number,
-): { readonly pos: number; readonly stop: number } {
-  const stop = readLength(reader, end);
-  return { pos: reader.pos, stop };
-}
-
-function decodeFixed(
-  field: Field,
-  width: number,
-  stop: number,
-  reader: Reader,
-  end: number,
-  raw: Raw,
-): void {
+function decodeChunk(field: Field, width: number, stop: number, reader: Reader, raw: Raw): void {
   const start = reader.pos;
-  advance(reader, stop - start, end);
   if ((stop - start) % width !== 0) {
     throw damage(reader, "packed numbers end inside a number", start);
   }
-  const count = (stop - start) / width;
+  reader.pos = stop;
+  const bytes = reader.bytes.subarray(start, stop);
   const current = raw[field.name] as BulkArray;
   if (current.length === 0 && growing.get(raw)?.get(field.name) === undefined) {
-    raw[field.name] = fixedArray(field, reader.bytes.subarray(start, stop));
+    raw[field.name] = fixedArray(field, bytes);
     return;
   }
+  const { data, length } = reserve(field, bytes.length / width, raw);
+  bytesOf(data).set(bytes, length * width);
+}
+
+/** Single values that follow each other, each behind its tag; the first tag is read already. */
+function decodeRun(field: Field, width: number, reader: Reader, end: number, raw: Raw): void {
+  const { bytes, pos: start } = reader;
+  advance(reader, width, end);
+  const tag = tagBytes(field);
+  const stride = tag.length + width;
+  while (reader.pos + stride <= end && startsWith(bytes, tag, reader.pos)) reader.pos += stride;
+  const count = (reader.pos - start + tag.length) / stride;
   const { data, length } = reserve(field, count, raw);
-  const target = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  target.set(reader.bytes.subarray(start, stop), length * width);
+  const target = bytesOf(data);
+  for (let index = 0; index < count; index += 1) {
+    const [from, to] = [start + index * stride, (length + index) * width];
+    for (let byte = 0; byte < width; byte += 1) target[to + byte] = bytes[from + byte] ?? 0;
+  }
+}
+
+/** The field's tag for single values, in its shortest form. */
+function tagBytes(field: Field): readonly number[] {
+  const bytes: number[] = [];
+  let rest = field.number * 8 + (field.type === "float" ? wire.fixed32 : wire.fixed64);
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
+  return [...bytes, rest];
+}
+
+function startsWith(bytes: Uint8Array, tag: readonly number[], at: number): boolean {
+  for (let index = 0; index < tag.length; index += 1) {
+    if (bytes[at + index] !== tag[index]) return false;
+  }
+  return true;
+}
+
+function bytesOf(data: BulkArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** The bytes as floats or doubles: a view where they are aligned. */
