@@ -70,8 +70,8 @@ describe("openDataset on lists", () => {
     await open(list);
     expect(warnings.map(({ id, where }) => [id, where])).toEqual([["label-missing", `${list}:2`]]);
     warnings = [];
-    const sorted = put("mixed/sorted.txt", "a.png 0\na.png 0\na.png 0\na.png 1\n");
-    expect((await open(sorted, { limit: 2 })).samples).toHaveLength(2);
+    const sorted = put("mixed/sorted.txt", "a.png 0\na.png 0\na.png 0\na.png 1\na.png 2\n");
+    expect((await open(sorted, { limit: 3 })).samples).toHaveLength(3);
     expect(warnings.map(({ id }) => id)).toEqual(["limit-classes"]);
   });
 
