@@ -10,6 +10,7 @@ import { lowerToOnnx } from "../formats/onnx/lower.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import type { Graph } from "../ir/graph.ts";
 import { verify } from "../ir/verify.ts";
+import { cutHost } from "../passes/cut-host.ts";
 import { type Calibration, calibrate, channelMeans } from "../quantize/calibrate.ts";
 import { layerFacts } from "../quantize/layer-facts.ts";
 import type { Range, RangeFormat } from "../quantize/observers/statistics.ts";
@@ -47,7 +48,9 @@ export async function quantizeJob(job: QuantizeJob, context: JobContext): Promis
   const log = warningLog(context);
   const target = targetNamed(job.target);
   const model = await loadModel(job.model, log.add);
-  const float = verify(floatNetwork(model), "canonical");
+  const whole = verify(floatNetwork(model), "canonical");
+  const float = cutHost(whole);
+  if (float !== whole) warnAboutHost(float, log);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
@@ -88,6 +91,13 @@ export async function quantizeJob(job: QuantizeJob, context: JobContext): Promis
   const report = quantizeReport(job, results, log);
   await writeResults(job, results, report, context);
   return report;
+}
+
+function warnAboutHost({ outputs }: Graph, log: WarningLog): void {
+  log.add({
+    id: "ends-before-host",
+    message: `DetectionOutput has no ONNX form: the written networks end before it and give ${outputs.map(({ name }) => name).join(", ")}`,
+  });
 }
 
 function warnAboutPlan(plan: QuantizePlan, dataset: Dataset, log: WarningLog): void {

@@ -6,6 +6,7 @@ import type { Runtime, Values } from "../engine/runtime.ts";
 import { InlayError, workError } from "../error.ts";
 import { lowerToOnnx } from "../formats/onnx/lower.ts";
 import { type Graph, nodeMap } from "../ir/graph.ts";
+import { hostIds, readByHost } from "../ir/host.ts";
 import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import { foldPriorBox } from "../passes/fold-prior-box.ts";
@@ -37,7 +38,7 @@ export async function openSession(
   options: SessionOptions = {},
 ): Promise<GraphSession> {
   const parts = splitAtHost(foldPriorBox(graph), options.taps ?? []);
-  const { device, host, wanted } = parts;
+  const { device, host } = parts;
   const batch = options.batch ?? "symbolic";
   const session =
     device.outputs.length === 0 ? undefined : await runtime.load(lowerToOnnx(device, { batch }));
@@ -47,7 +48,7 @@ export async function openSession(
     run: async (feeds) => {
       checkFeeds(inputs, feeds);
       const results = (await session?.run(feeds)) ?? new Map<string, Tensor>();
-      return host.length === 0 ? results : runHost(parts, new Map([...feeds, ...results]), wanted);
+      return host.length === 0 ? results : runHost(parts, new Map([...feeds, ...results]));
     },
     release: async () => session?.release(),
   };
@@ -70,16 +71,10 @@ type Parts = {
 function splitAtHost(graph: Graph, taps: readonly string[]): Parts {
   const nodes = nodeMap(graph);
   const wanted = [...new Set([...graph.outputs.map(({ id }) => id), ...taps])];
-  const onHost = new Set<string>();
-  for (const node of graph.nodes) {
-    if (node.op === "detectionOutput" || node.inputs.some((id) => onHost.has(id))) {
-      onHost.add(node.id);
-    }
-  }
-  const read = graph.nodes.filter(({ id }) => onHost.has(id)).flatMap(({ inputs }) => inputs);
+  const onHost = hostIds(graph);
+  const read = readByHost(graph, onHost);
   // The host has constants and fed values itself; ONNX Runtime need not hand them over.
-  const computed = (id: string): boolean =>
-    !onHost.has(id) && !["const", "input"].includes(nodes.get(id)?.op ?? "");
+  const computed = (id: string): boolean => !["const", "input"].includes(nodes.get(id)?.op ?? "");
   const outputs = new Set([...wanted.filter((id) => !onHost.has(id)), ...read.filter(computed)]);
   const constants = new Set(read.filter((id) => nodes.get(id)?.op === "const"));
   return {
@@ -94,7 +89,7 @@ function splitAtHost(graph: Graph, taps: readonly string[]): Parts {
 }
 
 /** Runs the host's nodes on the values that were fed or computed before them. */
-function runHost({ host }: Parts, given: Values, wanted: readonly string[]): Values {
+function runHost({ host, wanted }: Parts, given: Values): Values {
   const own = new Set(host.map(({ id }) => id));
   const before = [...given].filter(([id]) => !own.has(id));
   const inputs = before.map(
@@ -119,9 +114,11 @@ function runHost({ host }: Parts, given: Values, wanted: readonly string[]): Val
 export function takesAnyBatch(graph: Graph): boolean {
   if (graph.nodes.some((node) => node.op === "opaque" || node.op === "detectionOutput"))
     return false;
+  const nodes = nodeMap(graph);
   try {
     const types = inferTypes(withBatch(graph, 2));
-    return graph.outputs.every(({ id }) => types.get(id)?.shape[0] === 2);
+    const computed = graph.outputs.filter(({ id }) => nodes.get(id)?.op !== "const");
+    return computed.every(({ id }) => types.get(id)?.shape[0] === 2);
   } catch (error) {
     // A fixed reshape does not hold two pictures: its shape rule says so.
     if (error instanceof InlayError) return false;
