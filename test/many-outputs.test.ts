@@ -9,6 +9,7 @@ import sharp from "sharp";
 import { afterAll, describe, expect, it } from "vitest";
 import { defaultPreprocess, type Preprocess } from "../src/data/preprocess.ts";
 import type { Graph } from "../src/ir/graph.ts";
+import { evaluateJob } from "../src/job/evaluate.node.ts";
 import { loadModel } from "../src/job/load-model.node.ts";
 import { quantizeJob } from "../src/job/quantize.node.ts";
 import type { Warning } from "../src/notice.ts";
@@ -29,7 +30,7 @@ const count = 12;
 /** Blurred noise, more and more blurred, in the size that the network takes. */
 async function drawPictures(graph: Graph, name: string): Promise<string> {
   const path = join(folder, name);
-  mkdirSync(path);
+  mkdirSync(path, { recursive: true });
   const [, channels = 3, height = 1, width = 1] = inputShape(graph, 1);
   const random = createRandom(width, height);
   for (let index = 0; index < count; index += 1) {
@@ -157,4 +158,24 @@ describe.skipIf(!dataDir)(title("quantizing"), () => {
     },
     120_000,
   );
+});
+
+describe.skipIf(!dataDir)(title("evaluating what is no classifier"), () => {
+  async function evaluate(net: string): Promise<readonly string[]> {
+    const images = { path: await drawPictures(await floatModel(...caffe(net)), `${net}-pictures`) };
+    const ids: string[] = [];
+    await evaluateJob(
+      { model: caffe(net).map((file) => at("models", file)), images, preprocess },
+      { ...context, onWarning: ({ id }) => ids.push(id) },
+    );
+    return ids;
+  }
+
+  it("says which of several outputs is taken for scores", async () => {
+    expect(await evaluate("mtcnn/det1")).toContain("several-outputs");
+  });
+
+  it("refuses detections", async () => {
+    await expect(evaluate("wechat_qr_ssd/detect")).rejects.toThrow("detections, not one score");
+  });
 });

@@ -6,7 +6,8 @@ import type { Dataset } from "../data/dataset.ts";
 import type { Preprocess } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
 import { inputError, workError } from "../error.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, Output } from "../ir/graph.ts";
+import { hostIds } from "../ir/host.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { elementCount } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -44,7 +45,10 @@ export function batchSize(graph: Graph): number {
   return Math.min(64, Math.max(1, Math.floor(pixelsPerBatch / (height * width))));
 }
 
-/** Classifies every picture. The first graph output holds the scores. */
+/**
+ * Classifies every picture. The first graph output holds the scores; a warning tells where there are
+ * others. Throws an input error where it holds detections.
+ */
 export async function classify(
   graph: Graph,
   dataset: Dataset,
@@ -53,8 +57,7 @@ export async function classify(
   options: ClassifyOptions = {},
 ): Promise<Classified> {
   const ready = withPictureInput(graph, preprocess);
-  const [output] = ready.outputs;
-  if (output === undefined) throw inputError("the network has no output");
+  const output = scoreOutput(ready, options.onWarning);
   const session = await openSession(ready, runtime);
   const [inputId = ""] = session.inputs;
   const predictions: Prediction[] = [];
@@ -84,6 +87,26 @@ export async function classify(
   }
   const seconds = (performance.now() - started) / 1000;
   return { predictions, classes, secondsPerImage: seconds / Math.max(1, predictions.length) };
+}
+
+/** The output that is taken for scores; throws where there can be none. */
+function scoreOutput(graph: Graph, onWarning: OnWarning | undefined): Output {
+  const { outputs } = graph;
+  const [output, ...others] = outputs;
+  if (output === undefined) throw inputError("the network has no output");
+  if (hostIds(graph).has(output.id)) {
+    throw inputError("the network gives detections, not one score per class", {
+      got: `output "${output.name}"`,
+      hint: "Only classifiers can be evaluated so far",
+    });
+  }
+  if (others.length > 0) {
+    onWarning?.({
+      id: "several-outputs",
+      message: `the network has ${outputs.length} outputs; "${output.name}" is taken for the scores`,
+    });
+  }
+  return output;
 }
 
 function bestClasses(scores: Tensor, start: number, classes: number): readonly number[] {
