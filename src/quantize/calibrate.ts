@@ -16,8 +16,12 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { observe, type Taps, type Wanted } from "./observe.ts";
 import type { RangeMethod } from "./observers/choose-range.ts";
 import { type Extremes, mergeExtremes, noExtremes, observeExtremes } from "./observers/extremes.ts";
-import { emptyHistogram, observeHistogram } from "./observers/histogram.ts";
-import { observeBatch, startMovingAverage } from "./observers/moving-average.ts";
+import { HistogramCounter } from "./observers/histogram.ts";
+import {
+  type MovingAverage,
+  observeBatch,
+  startMovingAverage,
+} from "./observers/moving-average.ts";
 import type { Statistics } from "./observers/statistics.ts";
 
 /** What calibration keeps of one value. */
@@ -61,7 +65,9 @@ export async function calibrate(
     histogram: histogramMethods.has(options.method),
     ...(options.everyPixel === undefined ? {} : { everyPixel: options.everyPixel }),
   });
-  const observed = new Map([...wanted.keys()].map((id) => [id, nothingObserved(options.method)]));
+  const observers = [...observation.taps].map(([id, taps]) =>
+    startObserver(id, taps, options.method),
+  );
   const started = performance.now();
   const session = await openSession(observation.graph, runtime);
   let samples = 0;
@@ -70,10 +76,7 @@ export async function calibrate(
     const reading = { batch: batchSize(graph), readAhead: 2, onWarning: options.onWarning };
     for await (const batch of batches(dataset, preprocess, pictureSize(graph), reading)) {
       const values = await session.run(new Map([[inputId, batch.images]]));
-      for (const [id, taps] of observation.taps) {
-        const before = observed.get(id);
-        if (before !== undefined) observed.set(id, observeTaps(before, taps, values));
-      }
+      for (const observer of observers) observeTaps(observer, values);
       samples += batch.names.length;
       options.onProgress?.({ label: "calibrate", done: samples, total: dataset.samples.length });
     }
@@ -82,40 +85,54 @@ export async function calibrate(
   }
   if (samples === 0) throw workError("there is no picture to calibrate with");
   const seconds = (performance.now() - started) / 1000;
-  return { samples, values: observed, secondsPerImage: seconds / samples };
+  const values = new Map(observers.map((observer) => [observer.id, observedBy(observer)]));
+  return { samples, values, secondsPerImage: seconds / samples };
 }
 
-function nothingObserved(method: RangeMethod): Observed {
-  const statistics: Statistics = {
+/** What is known of one value so far; batches are added in place. */
+type Observer = {
+  readonly id: string;
+  readonly taps: Taps;
+  readonly histogram: HistogramCounter | undefined;
+  extremes: Extremes;
+  average: MovingAverage | undefined;
+  meanSums: Float64Array | undefined;
+};
+
+function startObserver(id: string, taps: Taps, method: RangeMethod): Observer {
+  return {
+    id,
+    taps,
+    histogram: histogramMethods.has(method) ? new HistogramCounter() : undefined,
     extremes: noExtremes,
-    ...(histogramMethods.has(method) ? { histogram: emptyHistogram() } : {}),
-    ...(method === "movingAverage" ? { average: startMovingAverage() } : {}),
+    average: method === "movingAverage" ? startMovingAverage() : undefined,
+    meanSums: undefined,
   };
-  return { statistics, meanSums: undefined };
+}
+
+function observedBy({ histogram, extremes, average, meanSums }: Observer): Observed {
+  const statistics: Statistics = {
+    extremes,
+    ...(histogram && { histogram: histogram.histogram() }),
+    ...(average && { average }),
+  };
+  return { statistics, meanSums };
 }
 
 /** Adds one batch. */
-function observeTaps(before: Observed, taps: Taps, values: Values): Observed {
+function observeTaps(observer: Observer, values: Values): void {
+  const { taps } = observer;
   const floats = (id: string | undefined): Tensor<"float32"> | undefined => {
     const value = id === undefined ? undefined : values.get(id);
     return value?.dtype === "float32" ? value : undefined;
   };
   const whole = floats(taps.whole);
   const sample = whole ?? floats(taps.sample);
-  const { statistics } = before;
   const batch = batchExtremes(whole, sample, floats(taps.max), floats(taps.negatedMin));
-  return {
-    statistics: {
-      extremes: mergeExtremes(statistics.extremes, batch),
-      ...(statistics.histogram && {
-        histogram: sample
-          ? observeHistogram(statistics.histogram, sample.data)
-          : statistics.histogram,
-      }),
-      ...(statistics.average && { average: observeBatch(statistics.average, batch) }),
-    },
-    meanSums: addMeans(before.meanSums, whole ?? floats(taps.mean)),
-  };
+  observer.extremes = mergeExtremes(observer.extremes, batch);
+  if (sample !== undefined) observer.histogram?.add(sample.data);
+  if (observer.average) observer.average = observeBatch(observer.average, batch);
+  observer.meanSums = addMeans(observer.meanSums, whole ?? floats(taps.mean));
 }
 
 /**
@@ -139,7 +156,7 @@ function batchExtremes(
   return { ...above, min: Math.max(0, Math.min(smallest, above.max)) };
 }
 
-/** Adds the mean over all but batch and channel, per picture. */
+/** Adds the mean over all but batch and channel, per picture, to the sums, which it returns. */
 function addMeans(
   before: Float64Array | undefined,
   value: Tensor<"float32"> | undefined,
@@ -147,7 +164,7 @@ function addMeans(
   if (value === undefined) return before;
   const [images = 1, channels = 1, ...rest] = value.shape;
   const inner = rest.reduce((a, b) => a * b, 1);
-  const sums = before?.slice() ?? new Float64Array(channels);
+  const sums = before ?? new Float64Array(channels);
   for (let image = 0; image < images; image += 1) {
     for (let channel = 0; channel < channels; channel += 1) {
       const start = (image * channels + channel) * inner;

@@ -34,7 +34,7 @@ export function histogramTotal({ counts }: Histogram): number {
 }
 
 /**
- * Batches at least this large are counted in four copies of the bins, added up at the end: counting
+ * From this many values on they are counted in four copies of the bins, added up at the end: counting
  * equal values one after another, zeros say, in one place waits for each to be stored.
  */
 const lanesFrom = 16384;
@@ -43,36 +43,68 @@ const lanesFrom = 16384;
  * `before` and all values of a batch. Negative values closer to 0 than 2^-54 of the range count as 0.
  */
 export function observeHistogram(before: Histogram, values: Float32Array): Histogram {
-  const lanes = values.length < lanesFrom ? 1 : 4;
-  let { exponent, skipped } = before;
-  let counts = toLanes(before.counts, lanes);
-  let at = 0;
-  while (at < values.length) {
-    at = countWhileInRange(counts, values, at, binsPerSide / 2 ** exponent);
-    if (at >= values.length) break;
-    const value = values[at]!;
-    if (!Number.isFinite(value)) {
-      skipped += 1;
-      at += 1;
-      continue;
-    }
-    const needed = exponentOf(value);
-    if (needed <= exponent) continue;
-    counts = toLanes(widen(fromLanes(counts), needed - exponent), lanes);
-    exponent = needed;
+  const counter = new HistogramCounter(before);
+  counter.add(values);
+  return counter.histogram();
+}
+
+/**
+ * Counts batch after batch in place: what `observeHistogram` gives, without copies of all bins for
+ * each batch, which would take longer than counting a small one.
+ */
+export class HistogramCounter {
+  #exponent: number;
+  #skipped: number;
+  #counts: Float64Array;
+  #seen = 0;
+
+  constructor(before: Histogram = emptyHistogram()) {
+    this.#exponent = before.exponent;
+    this.#skipped = before.skipped;
+    this.#counts = before.counts.slice();
   }
-  return { exponent, counts: fromLanes(counts), skipped };
+
+  add(values: Float32Array): void {
+    this.#seen += values.length;
+    if (this.#seen >= lanesFrom) this.#counts = toLanes(this.#counts);
+    let at = 0;
+    while (at < values.length) {
+      at = countWhileInRange(this.#counts, values, at, binsPerSide / 2 ** this.#exponent);
+      if (at >= values.length) break;
+      const value = values[at]!;
+      if (Number.isFinite(value)) this.#widenFor(value);
+      else {
+        this.#skipped += 1;
+        at += 1;
+      }
+    }
+  }
+
+  #widenFor(value: number): void {
+    const needed = exponentOf(value);
+    if (needed <= this.#exponent) return;
+    const wide = widen(fromLanes(this.#counts), needed - this.#exponent);
+    this.#counts = this.#counts.length === bins ? wide : toLanes(wide);
+    this.#exponent = needed;
+  }
+
+  /** All that was counted so far; later batches do not change it. */
+  histogram(): Histogram {
+    const counts = fromLanes(this.#counts);
+    return { exponent: this.#exponent, counts, skipped: this.#skipped };
+  }
 }
 
-/** A copy of the counts, with empty bins for the further lanes behind it. */
-function toLanes(counts: Float64Array, lanes: number): Float64Array {
-  const copy = new Float64Array(lanes * bins);
-  copy.set(counts);
-  return copy;
+/** The counts with empty bins for three further lanes behind them. */
+function toLanes(counts: Float64Array): Float64Array {
+  if (counts.length > bins) return counts;
+  const lanes = new Float64Array(4 * bins);
+  lanes.set(counts);
+  return lanes;
 }
 
+/** A copy with the lanes added up. */
 function fromLanes(counts: Float64Array): Float64Array {
-  if (counts.length === bins) return counts;
   const sums = counts.slice(0, bins);
   for (let at = bins; at < counts.length; at += 1) sums[at % bins]! += counts[at]!;
   return sums;
