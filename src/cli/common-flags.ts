@@ -3,7 +3,7 @@
  */
 import { Command, Option } from "commander";
 import type { Device } from "../index.ts";
-import { parseCountOrZero, parseSeed } from "./values.ts";
+import { parseCountOrZero, parseSeed, parseShape } from "./values.ts";
 
 export type CommonFlags = {
   readonly json?: true;
@@ -11,6 +11,7 @@ export type CommonFlags = {
   readonly seed: number;
   readonly threads: number;
   readonly device: Device;
+  readonly inputShape?: readonly number[];
 };
 
 const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
@@ -52,5 +53,10 @@ export function required(command: Command, value: string | undefined, flag: stri
 export function addModelArguments(command: Command): Command {
   return command
     .argument("<model>", "net.onnx, or deploy.prototxt (a train_val net will do too)")
-    .argument("[weights]", "net.caffemodel, to a prototxt");
+    .argument("[weights]", "net.caffemodel, to a prototxt")
+    .option(
+      "--input-shape <n,c,h,w>",
+      "the network's input, where its file does not tell",
+      parseShape,
+    );
 }

@@ -52,6 +52,7 @@ function contextOf(
     device: flags.device,
     threads: flags.threads,
     seed: flags.seed,
+    ...(flags.inputShape && { inputShape: flags.inputShape }),
     command: ["inlay", ...shell.argv],
     onProgress: notices.onProgress,
     onWarning: notices.onWarning,

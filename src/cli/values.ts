@@ -50,6 +50,11 @@ export function parseNumbers(text: string): readonly number[] {
   return parts.map(parseNumber);
 }
 
+/** `1,3,224,224` */
+export function parseShape(text: string): readonly number[] {
+  return text.split(",").map((part) => parseCount(part.trim()));
+}
+
 /** True where the text is meant as numbers and not as a file name. */
 export function looksLikeNumbers(text: string): boolean {
   return text.split(",").every((part) => isDecimal(part.trim()));

@@ -21,11 +21,11 @@ import { openPictures, warningLog } from "./pictures.node.ts";
 /** Compares what `quantize` wrote with the float network beside it. */
 export async function compareJob(job: CompareJob, context: JobContext): Promise<CompareReport> {
   const log = warningLog(context);
-  const model = await loadModel([job.out], log.add);
+  const model = await loadModel([job.out], { onWarning: log.add });
   if (model.manifest === undefined) {
     throw inputError("not a folder that inlay quantize wrote", { where: job.out });
   }
-  const float = await loadModel([join(job.out, floatName)], log.add);
+  const float = await loadModel([join(job.out, floatName)], { onWarning: log.add });
   const dataset = await openPictures(job.images, context, log.add);
   const preprocess = job.preprocess ?? model.manifest.preprocess;
   const runtime = await nodeRuntime(context);

@@ -3,13 +3,15 @@
  */
 import { stat } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
-import { usageError } from "../error.ts";
+import { InlayError, usageError } from "../error.ts";
 import { readCaffe } from "../formats/caffe/read.ts";
 import { externalReader } from "../formats/onnx/external.node.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import type { Graph } from "../ir/graph.ts";
+import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { OnWarning } from "../notice.ts";
 import { canonicalize } from "../passes/pipeline.ts";
+import type { Shape } from "../tensor/shape.ts";
 import { readFileBounded } from "./files.node.ts";
 import { readManifest } from "./manifest.node.ts";
 import type { Manifest } from "./manifest.ts";
@@ -33,8 +35,39 @@ export const floatName = "float.onnx";
 const maxModelBytes = 2 ** 31 - 1;
 const textExtensions: ReadonlySet<string> = new Set([".prototxt", ".txt", ".pt", ".pbtxt"]);
 
-/** Reads a model; what was unusual in its files goes to `onWarning`. */
-export async function loadModel(paths: ModelPaths, onWarning?: OnWarning): Promise<LoadedModel> {
+export type LoadOptions = {
+  /** What was unusual in the files. */
+  readonly onWarning?: OnWarning | undefined;
+  /** Shape of the input [n, c, h, w], over the declared one. */
+  readonly inputShape?: Shape | undefined;
+};
+
+/** Reads a model. A network that takes any batch is given with a batch of 1. */
+export async function loadModel(
+  paths: ModelPaths,
+  options: LoadOptions = {},
+): Promise<LoadedModel> {
+  const model = await loadFiles(paths, options);
+  return { ...model, graph: forOnePicture(model.graph) };
+}
+
+/** The graph with a batch of 1, unless something in it was fixed to another one. */
+function forOnePicture(graph: Graph): Graph {
+  const takesPictures = graph.nodes.every(
+    (node) => node.op !== "opaque" && (node.op !== "input" || node.attrs.shape.length === 4),
+  );
+  if (!takesPictures) return graph;
+  const single = withBatch(graph, 1);
+  try {
+    inferTypes(single);
+    return single;
+  } catch (error) {
+    if (error instanceof InlayError) return graph;
+    throw error;
+  }
+}
+
+async function loadFiles(paths: ModelPaths, options: LoadOptions): Promise<LoadedModel> {
   const [first, second, ...rest] = paths;
   if (first === undefined || rest.length > 0) {
     throw usageError("a model is one or two files", {
@@ -43,30 +76,30 @@ export async function loadModel(paths: ModelPaths, onWarning?: OnWarning): Promi
       got: `${paths.length} paths`,
     });
   }
-  if (second !== undefined) return loadCaffe(paths, onWarning);
-  if (await isFolder(first)) return loadQuantized(first, onWarning);
+  if (second !== undefined) return loadCaffe(paths, options);
+  if (await isFolder(first)) return loadQuantized(first, options);
   const isOnnx = extname(first).toLowerCase() === ".onnx";
-  return isOnnx ? loadOnnx(first, onWarning) : loadCaffe(paths, onWarning);
+  return isOnnx ? loadOnnx(first, options) : loadCaffe(paths, options);
 }
 
 async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
-async function loadOnnx(path: string, onWarning?: OnWarning): Promise<LoadedModel> {
+async function loadOnnx(path: string, options: LoadOptions): Promise<LoadedModel> {
   const bytes = await readFileBounded(path, maxModelBytes);
   const external = externalReader(dirname(path));
-  const graph = readOnnx({ name: path, bytes, external, ...(onWarning && { onWarning }) });
+  const graph = readOnnx({ name: path, bytes, external, ...options });
   return { format: "onnx", graph, files: [path] };
 }
 
-async function loadQuantized(folder: string, onWarning?: OnWarning): Promise<LoadedModel> {
+async function loadQuantized(folder: string, options: LoadOptions): Promise<LoadedModel> {
   const manifest = await readManifest(folder);
-  const loaded = await loadOnnx(join(folder, quantizedName), onWarning);
+  const loaded = await loadOnnx(join(folder, quantizedName), options);
   return { ...loaded, manifest };
 }
 
-async function loadCaffe(paths: readonly string[], onWarning?: OnWarning): Promise<LoadedModel> {
+async function loadCaffe(paths: readonly string[], options: LoadOptions): Promise<LoadedModel> {
   const texts = paths.filter((path) => textExtensions.has(extname(path).toLowerCase()));
   const weights = paths.filter((path) => !texts.includes(path));
   if (texts.length > 1 || weights.length > 1 || paths.length === 0) {
@@ -83,7 +116,8 @@ async function loadCaffe(paths: readonly string[], onWarning?: OnWarning): Promi
   const graph = readCaffe({
     ...(prototxt && { prototxt }),
     ...(caffemodel && { caffemodel }),
-    onWarning: onWarning ?? (() => undefined),
+    ...(options.inputShape && { inputShape: options.inputShape }),
+    onWarning: options.onWarning ?? (() => undefined),
   });
   return { format: "caffe", graph, files: paths };
 }

@@ -6,6 +6,7 @@ import type { Preprocess } from "../data/preprocess.ts";
 import type { Device } from "../engine/runtime.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
+import type { Shape } from "../tensor/shape.ts";
 
 /** `[deploy.prototxt, net.caffemodel]` in any order, `[net.onnx]`, or `[out/]` of a quantization. */
 export type ModelPaths = readonly string[];
@@ -27,6 +28,8 @@ export type JobContext = {
   /** 0: ONNX Runtime's own choice. */
   readonly threads: number;
   readonly seed: number;
+  /** Shape of the network's input [n, c, h, w], where its file does not tell, or over what it tells. */
+  readonly inputShape?: Shape | undefined;
   /** The command as typed, for manifests and reports. */
   readonly command: readonly string[];
   readonly onProgress?: OnProgress | undefined;

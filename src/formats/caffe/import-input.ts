@@ -19,7 +19,7 @@ export function inputShape(
   throw inputError("the network does not tell the shape of its input", {
     node: `${layer.type} "${layer.name ?? ""}"`,
     got: shape === undefined ? undefined : `[${shape.join(", ")}]`,
-    hint: "State the input shape, for example 1x3x224x224",
+    hint: "Give it: --input-shape 1,3,224,224, say",
   });
 }
 

@@ -32,6 +32,8 @@ export type OnnxFile = {
   readonly external?: External | undefined;
   /** Shapes for inputs whose dimensions the file leaves open. */
   readonly inputShapes?: Readonly<Record<string, Shape>> | undefined;
+  /** The same for every input that `inputShapes` does not name. */
+  readonly inputShape?: Shape | undefined;
   readonly onWarning?: OnWarning | undefined;
 };
 
@@ -137,7 +139,7 @@ function openReading(graph: OnnxMessage<"GraphProto">, opset: number, file: Onnx
   const inputs = graph.input.filter(({ name = "" }) => !values.has(name));
   const inputNodes = inputs.map((info): Node => {
     const { name: id = "" } = info;
-    const attrs = inputType(info, file.name, file.inputShapes?.[id], named);
+    const attrs = inputType(info, file.name, file.inputShapes?.[id] ?? file.inputShape, named);
     return { op: "input", id, inputs: [], attrs };
   });
   const declared = [...graph.value_info, ...graph.output].flatMap((info) => {

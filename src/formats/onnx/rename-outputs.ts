@@ -33,8 +33,11 @@ export function renameOutputs(message: GraphMessage, outputs: readonly Output[])
     input: [rename(id)],
     output: [name],
   }));
-  // An input that is an output under another name is represented by its copy alone.
-  const hidden = new Set(copies.flatMap(({ id }) => (inputs.has(id) ? [id] : [])));
+  // An input that is an output under another name only is represented by its copy alone.
+  const asItself = new Set(outputs.flatMap(({ name, id }) => (name === id ? [id] : [])));
+  const hidden = new Set(
+    copies.flatMap(({ id }) => (inputs.has(id) && !asItself.has(id) ? [id] : [])),
+  );
   return {
     ...message,
     node: [...nodes, ...identities],
@@ -56,6 +59,7 @@ function planNames(
   const copies: Output[] = [];
   const used = new Set(inputs);
   for (const { name, id } of outputs) {
+    if (inputs.has(id) && id === name) continue;
     const free = freshId(name, used);
     used.add(free);
     if (names.has(id) || (inputs.has(id) && id !== name)) copies.push({ name: free, id });
