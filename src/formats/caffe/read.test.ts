@@ -355,7 +355,7 @@ describe("errors", () => {
   test("no shape, no layers, nothing", () => {
     const data = layer("Data", "", "");
     expect(failure(() => read(data + layer("ReLU", "", 'bottom: "y"')))).toContain(
-      "does not tell the shape of its input. State the input shape",
+      "does not tell the shape of its input. Give it: --input-shape",
     );
     expect(failure(() => read("base_lr: 1"))).toContain("the file has no layers");
     expect(failure(() => readCaffe({}))).toContain("needs a prototxt, a caffemodel, or both");
