@@ -11,6 +11,7 @@ import { chooseRange } from "../quantize/observers/choose-range.ts";
 import type { Range, RangeFormat } from "../quantize/observers/statistics.ts";
 import { rangeTable } from "../quantize/range-table.ts";
 import type { CalibrateReport, RangeRow } from "../report/reports.ts";
+import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
 import type { CalibrateJob, CalibrationMethod, JobContext } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
@@ -21,10 +22,12 @@ export async function calibrateJob(
   context: JobContext,
 ): Promise<CalibrateReport> {
   const log = warningLog(context);
-  const model = await loadModel(job.model, log.add);
+  const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const graph = floatNetwork(model);
   const dataset = await openPictures(job.images, context, log.add);
   const runtime = await nodeRuntime(context);
+  const network = { imported: model.graph, float: graph };
+  await checkPreprocessing(network, dataset, job.preprocess, runtime, log.add);
   const calibration = await calibrate(
     graph,
     allActivations(graph),

@@ -7,6 +7,7 @@ import type { Graph } from "../ir/graph.ts";
 import { accuracyOf } from "../report/accuracy.ts";
 import type { EvaluateReport } from "../report/reports.ts";
 import { type Classified, classify, countHits } from "../run/classify.ts";
+import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { simulationOf } from "../run/simulate.ts";
 import { floatNetwork, type LoadedModel, loadModel, modelName } from "./load-model.node.ts";
 import type { EvaluateJob, JobContext } from "./options.ts";
@@ -15,10 +16,14 @@ import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 /** Classifies the pictures and counts. */
 export async function evaluateJob(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
   const log = warningLog(context);
-  const model = await loadModel(job.model, log.add);
+  const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const preprocess = job.preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
   const dataset = await openPictures(job.images, context, log.add);
   const runtime = await nodeRuntime(context);
+  if (model.manifest === undefined) {
+    const network = { imported: model.graph, float: floatNetwork(model) };
+    await checkPreprocessing(network, dataset, preprocess, runtime, log.add);
+  }
   const classified = await classify(runnable(model), dataset, preprocess, runtime, {
     onProgress: context.onProgress,
     onWarning: log.add,

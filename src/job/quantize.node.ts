@@ -23,6 +23,7 @@ import {
 import { compareReport } from "../report/compare.ts";
 import type { CompareReport, QuantizeReport } from "../report/reports.ts";
 import { classify, countChanged } from "../run/classify.ts";
+import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { takesAnyBatch } from "../run/session.ts";
 import { simulationOf } from "../run/simulate.ts";
 import type { Target } from "../target/target.ts";
@@ -47,13 +48,15 @@ const comparedPictures = 16;
 export async function quantizeJob(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
   const log = warningLog(context);
   const target = targetNamed(job.target);
-  const model = await loadModel(job.model, log.add);
+  const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const whole = verify(floatNetwork(model), "canonical");
   const float = cutHost(whole);
   if (float !== whole) warnAboutHost(float, log);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
+  const network = { imported: model.graph, float };
+  await checkPreprocessing(network, dataset, job.preprocess, runtime, log.add);
   const plan = planQuantization(float, target);
   warnAboutPlan(plan, dataset, log);
   const calibration = await calibrate(float, wantedValues(plan), dataset, job.preprocess, runtime, {
