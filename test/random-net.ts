@@ -157,15 +157,11 @@ const steps: readonly Step[] = [
     return { op: "power", id, inputs: [x], attrs: { power, scale: -0.5, shift: 0.25 } };
   },
   (_draft, { id: x }, id) => ({ op: "relu", id, inputs: [x], attrs: { slope: 0 } }),
-  (draft, { id: x }, id) => ({
-    op: "clip",
-    id,
-    inputs: [x],
-    attrs: {
-      min: [-Infinity, -0.5, 0, 0.25][between(draft, 0, 3)] ?? 0,
-      max: [0.5, 1, Infinity][between(draft, 0, 2)] ?? 1,
-    },
-  }),
+  (draft, { id: x }, id) => {
+    const min = [-Infinity, -0.5, 0, 0.25][between(draft, 0, 3)] ?? 0;
+    const max = [-0.25, 0.5, 1, Infinity][between(draft, 0, 3)] ?? 1;
+    return { op: "clip", id, inputs: [x], attrs: { min, max: Math.max(min, max) } };
+  },
   (draft, { id: x }, id) => {
     const limit = constant(draft, [1], 0, chance(draft) ? 0 : 0.5);
     return { op: "maximum", id, inputs: [limit, x], attrs: {} };

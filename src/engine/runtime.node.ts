@@ -56,6 +56,9 @@ async function createSession(
       executionProviders: [options.device],
       graphOptimizationLevel: "all",
       logSeverityLevel: errorsOnly,
+      // It merges a Pad as wide as the window into a pool, which then refuses its own pads. The pads
+      // that are worth merging are merged before (`passes/merge-pad.ts`).
+      extra: { optimization: { disable_specified_optimizers: "Pad_Fusion" } },
       ...(options.threads > 0 ? { intraOpNumThreads: options.threads } : {}),
     });
   } catch (cause) {

@@ -31,7 +31,13 @@ export type PoolAttrs = {
 };
 
 /** A requantized integer output: `clamp(round_half_even(acc * multiplier) + yZero, qMin, qMax)`. */
-export type Requantize = { readonly yZero: number; readonly qMin: number; readonly qMax: number };
+export type Requantize = {
+  readonly yZero: number;
+  readonly qMin: number;
+  readonly qMax: number;
+  /** True for int8, false for uint8; told by the sign of `qMin` where absent. */
+  readonly signed?: boolean;
+};
 
 /** What an integer layer gives: integers of the next layer's grid, or real values (last layer). */
 export type IntOutput = ({ readonly kind: "integer" } & Requantize) | { readonly kind: "real" };

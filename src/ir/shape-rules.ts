@@ -7,7 +7,7 @@ import { asNchw, formatShape, normalizeAxis, type Pair, type Shape } from "../te
 import type { DType, TensorType } from "../tensor/tensor.ts";
 import { convOutput, deconvOutput, poolGeometry } from "./geometry.ts";
 import { describe } from "./graph.ts";
-import type { ConvAttrs, Node, Op, OpTable, PoolAttrs } from "./ops.ts";
+import type { ConvAttrs, Node, Op, OpTable, PoolAttrs, Requantize } from "./ops.ts";
 import { broadcastShapes, reshapeTo } from "./shape-arithmetic.ts";
 
 /** Types of the inputs, by position; undefined where unknown. */
@@ -212,8 +212,7 @@ function imageTensor(_node: Node, inputs: InputTypes): Inferred {
   return typed([n, c, h, w]);
 }
 
-const integerType = (output: { readonly qMin: number }): DType =>
-  output.qMin < 0 ? "int8" : "uint8";
+const integerType = ({ qMin, signed = qMin < 0 }: Requantize): DType => (signed ? "int8" : "uint8");
 
 const intOutputType = (node: Node<"intConv"> | Node<"intLinear">): DType =>
   node.attrs.output.kind === "real" ? "float32" : integerType(node.attrs.output);

@@ -205,7 +205,8 @@ class Lowering {
         ? float32([], [multiplier / (height * width)])
         : float32(
             [1, 1, ...counts.size],
-            counts.counts.map((count) => multiplier / count),
+            // A window without pixels sums to 0, whatever it is divided by.
+            counts.counts.map((count) => multiplier / Math.max(count, 1)),
           );
     const factor = this.#emit.constant(`${node.id}.m`, factors);
     const scaled = this.#emit.fresh(`${node.id}.scaled`);

@@ -81,7 +81,7 @@ function tensorOf(node: Node | undefined): Tensor | undefined {
 
 /**
  * Walks back over ReLU and Clip, which only narrow the output's range: quantizing after a clamp
- * equals clamping the integers, since rounding is monotonic.
+ * equals clamping the integers, since rounding is monotonic. The last clamp has the last word.
  */
 function throughClamps(
   id: string,
@@ -89,15 +89,18 @@ function throughClamps(
   scope: Scope,
 ): { readonly producer: Node | undefined; readonly output: Requantize } {
   let [qMin, qMax] = [grid.lo, grid.hi];
+  const narrow = (lo: number, hi: number): void => {
+    const within = (q: number): number => Math.min(Math.max(q, qMin), qMax);
+    [qMin, qMax] = [within(lo), within(hi)];
+  };
   let producer = scope.nodes.get(id);
   for (;;) {
     if (producer?.op === "relu" && producer.attrs.slope === 0) {
-      qMin = Math.max(qMin, grid.zero);
+      narrow(grid.zero, grid.hi);
     } else if (producer?.op === "clip") {
-      qMin = Math.max(qMin, quantizeOnto(grid, producer.attrs.min));
-      qMax = Math.min(qMax, quantizeOnto(grid, producer.attrs.max));
+      narrow(quantizeOnto(grid, producer.attrs.min), quantizeOnto(grid, producer.attrs.max));
     } else {
-      return { producer, output: { yZero: grid.zero, qMin, qMax } };
+      return { producer, output: { yZero: grid.zero, qMin, qMax, signed: grid.lo < 0 } };
     }
     producer = scope.nodes.get(producer.inputs[0] ?? "");
   }
@@ -239,7 +242,7 @@ function moved(
   const clamped = output.qMin > y.lo || output.qMax < y.hi;
   const brought = known.map((value): { readonly id: string; readonly nodes: readonly Node[] } => {
     if (sameGrid(value.grid, y)) return { id: value.id, nodes: [] };
-    const full: Requantize = { yZero: y.zero, qMin: y.lo, qMax: y.hi };
+    const full: Requantize = { yZero: y.zero, qMin: y.lo, qMax: y.hi, signed: y.lo < 0 };
     const step = requantizeNode(value, scope.fresh(`${value.id}.regrid`), y, full);
     return { id: step.id, nodes: [step] };
   });

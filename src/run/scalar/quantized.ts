@@ -5,14 +5,9 @@
 import { inputError } from "../../error.ts";
 import { dequantizeValue, quantizeValue } from "../../fixed/affine.ts";
 import { numberFormats } from "../../fixed/number-format.ts";
-import {
-  addToGrid,
-  type OutputGrid,
-  realValue,
-  requantize as toOutput,
-} from "../../fixed/requantize.ts";
+import { addToGrid, realValue, requantize as toOutput } from "../../fixed/requantize.ts";
 import { describe } from "../../ir/graph.ts";
-import type { IntOutput, Node } from "../../ir/ops.ts";
+import type { IntOutput, Node, Requantize } from "../../ir/ops.ts";
 import { formatShape, normalizeAxis, type Shape, sameShape } from "../../tensor/shape.ts";
 import { type Tensor, tensor } from "../../tensor/tensor.ts";
 import { addPerChannel, convSizes, multiplyTransposed } from "./convolution.ts";
@@ -29,13 +24,13 @@ import {
 } from "./kernel.ts";
 import { eachWindow, poolWindows } from "./pooling.ts";
 
-/** Integers that lie on the grid, as int8 where it has negative values, else as uint8. */
+/** Integers that lie on the grid, as int8 where it is signed, else as uint8. */
 function gridTensor(
-  { qMin }: Pick<OutputGrid, "qMin">,
+  { qMin, signed = qMin < 0 }: Pick<Requantize, "qMin" | "signed">,
   shape: Shape,
   values: Float64Array,
 ): Tensor {
-  return qMin < 0
+  return signed
     ? tensor("int8", shape, new Int8Array(values))
     : tensor("uint8", shape, new Uint8Array(values));
 }
