@@ -164,6 +164,24 @@ describe.skipIf(!dataDir)(title("twins"), () => {
     expectClose(await scores(caffe, forCaffe), await scores(onnx, forOnnx), 1e-4);
   });
 
+  it("mobilenet 0.25: opset 10 and 13 are one function", async () => {
+    const name = "mobilenet_v1_0.25_128/mobilenet_v1_0.25_128";
+    const [newer, older] = [
+      await floatModel(`${name}.onnx`),
+      await floatModel(`${name}_op10.onnx`),
+    ];
+    const input = noise(inputShape(newer, 2));
+    expectClose(await scores(older, input), await scores(newer, input), 1e-5);
+  });
+
+  it("mobilenet 1.0: ReLU6 layers and Clip layers are one function", async () => {
+    const weights = "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6";
+    const clip = await caffeModel("mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_clip", weights);
+    const relu6 = await caffeModel(weights);
+    const input = noise(inputShape(relu6, 1));
+    expectClose(await scores(clip, input), await scores(relu6, input), 1e-5);
+  });
+
   it("SqueezeNet: the train_val net is the deploy net, its loss a softmax", async () => {
     const weights = "squeezenet_v1.0/decompressed_SqueezeNet";
     const deploy = await caffeModel("squeezenet_v1.0/SqueezeNet_deploy", weights);
