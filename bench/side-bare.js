@@ -10,7 +10,7 @@ import { network, pictureList } from "./networks.js";
 /** `{ name, model, limit }` -> seconds of the loop, session creation excluded. */
 export async function bareInference({ name, model, limit }) {
   const { preprocess } = network(name);
-  const dataset = await openDataset(pictureList(), { limit });
+  const dataset = await openDataset(pictureList(), { limit, seed: 1 });
   const session = await InferenceSession.create(model);
   const [input] = session.inputNames;
   const [, height, width, channels] = session.inputMetadata[0].shape;

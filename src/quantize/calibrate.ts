@@ -12,8 +12,7 @@ import type { OnProgress, OnWarning } from "../notice.ts";
 import { batchSize } from "../run/classify.ts";
 import { pictureSize, withPictureInput } from "../run/prepare.ts";
 import { openSession } from "../run/session.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { observe, type Taps, type Wanted } from "./observe.ts";
+import { observe, type Slice, type Taps, type Wanted } from "./observe.ts";
 import type { RangeMethod } from "./observers/choose-range.ts";
 import { type Extremes, mergeExtremes, noExtremes, observeExtremes } from "./observers/extremes.ts";
 import { HistogramCounter } from "./observers/histogram.ts";
@@ -119,57 +118,81 @@ function observedBy({ histogram, extremes, average, meanSums }: Observer): Obser
   return { statistics, meanSums };
 }
 
+/** A tapped value of a batch: one array [channels, ...] per picture. */
+type Pictures = { readonly data: readonly Float32Array[]; readonly channels: number };
+
 /** Adds one batch. */
 function observeTaps(observer: Observer, values: Values): void {
   const { taps } = observer;
-  const floats = (id: string | undefined): Tensor<"float32"> | undefined => {
-    const value = id === undefined ? undefined : values.get(id);
-    return value?.dtype === "float32" ? value : undefined;
-  };
-  const whole = floats(taps.whole);
-  const sample = whole ?? floats(taps.sample);
-  const batch = batchExtremes(whole, sample, floats(taps.max), floats(taps.negatedMin));
+  const whole = wholeValue(taps.whole, values);
+  const sample = whole ?? sliceOf(taps.sample, values);
+  const batch = whole ? extremesOf(whole) : reducedExtremes(observer, sample, values);
   observer.extremes = mergeExtremes(observer.extremes, batch);
-  if (sample !== undefined) observer.histogram?.add(sample.data);
+  for (const picture of sample?.data ?? []) observer.histogram?.add(picture);
   if (observer.average) observer.average = observeBatch(observer.average, batch);
-  observer.meanSums = addMeans(observer.meanSums, whole ?? floats(taps.mean));
+  observer.meanSums = addMeans(observer.meanSums, whole ?? sliceOf(taps.mean, values));
 }
 
+function wholeValue(id: string | undefined, values: Values): Pictures | undefined {
+  const value = id === undefined ? undefined : values.get(id);
+  if (value?.dtype !== "float32") return undefined;
+  const [images = 1, channels = 1] = value.shape;
+  return { data: cut(value.data, images, 0, 1), channels };
+}
+
+function sliceOf(slice: Slice | undefined, values: Values): Pictures | undefined {
+  const value = slice === undefined ? undefined : values.get(slice.id);
+  if (slice === undefined || value?.dtype !== "float32") return undefined;
+  const [images = 1, all = 1] = value.shape;
+  const { from, channels } = slice;
+  return { data: cut(value.data, images, from / all, (from + channels) / all), channels };
+}
+
+/** The part `from..to`, in shares of a picture's values, of each picture. */
+function cut(data: Float32Array, images: number, from: number, to: number): Float32Array[] {
+  const size = images === 0 ? 0 : data.length / images;
+  return Array.from({ length: images }, (_, image) =>
+    data.subarray(Math.round((image + from) * size), Math.round((image + to) * size)),
+  );
+}
+
+const extremesOf = ({ data }: Pictures): Extremes => data.reduce(observeExtremes, noExtremes);
+
 /**
- * Extremes of a batch. A value whose operator gives nothing below 0 has no tap for its minimum: the
- * sample tells it, or 0, its bound.
+ * Extremes of a batch from its reductions. A value whose operator gives nothing below 0 has no tap
+ * for its minimum: the sample tells it, or 0, its bound.
  */
-function batchExtremes(
-  whole: Tensor<"float32"> | undefined,
-  sample: Tensor<"float32"> | undefined,
-  max: Tensor<"float32"> | undefined,
-  negatedMin: Tensor<"float32"> | undefined,
+function reducedExtremes(
+  { taps, extremes }: Observer,
+  sample: Pictures | undefined,
+  values: Values,
 ): Extremes {
-  if (whole !== undefined) return observeExtremes(noExtremes, whole.data);
+  const max = sliceOf(taps.max, values);
   if (max === undefined) return noExtremes;
-  const above = observeExtremes(noExtremes, max.data);
+  const above = extremesOf(max);
+  const negatedMin = sliceOf(taps.negatedMin, values);
   if (negatedMin !== undefined) {
-    const below = observeExtremes(noExtremes, negatedMin.data);
+    const below = extremesOf(negatedMin);
     return { ...mergeExtremes(above, below), min: -below.max + 0, max: above.max };
   }
-  const smallest = sample === undefined ? 0 : observeExtremes(noExtremes, sample.data).min;
+  const reached = sample === undefined || extremes.min <= 0;
+  const smallest = reached ? 0 : extremesOf(sample).min;
   return { ...above, min: Math.max(0, Math.min(smallest, above.max)) };
 }
 
 /** Adds the mean over all but batch and channel, per picture, to the sums, which it returns. */
 function addMeans(
   before: Float64Array | undefined,
-  value: Tensor<"float32"> | undefined,
+  value: Pictures | undefined,
 ): Float64Array | undefined {
   if (value === undefined) return before;
-  const [images = 1, channels = 1, ...rest] = value.shape;
-  const inner = rest.reduce((a, b) => a * b, 1);
+  const { data, channels } = value;
   const sums = before ?? new Float64Array(channels);
-  for (let image = 0; image < images; image += 1) {
+  for (const picture of data) {
+    const inner = picture.length / channels;
     for (let channel = 0; channel < channels; channel += 1) {
-      const start = (image * channels + channel) * inner;
       let sum = 0;
-      for (let at = start; at < start + inner; at += 1) sum += value.data[at]!;
+      for (let at = channel * inner; at < (channel + 1) * inner; at += 1) sum += picture[at]!;
       sums[channel]! += sum / inner;
     }
   }

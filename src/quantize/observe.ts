@@ -9,18 +9,21 @@ import type { Node, Op } from "../ir/ops.ts";
 import { elementCount, type Shape } from "../tensor/shape.ts";
 import { float32 } from "../tensor/tensor.ts";
 
-/** Where to find what is known of one value after a run. Ids of values of the observation graph. */
+/** Channels `from..from + channels` of the output `id`, which many values share: [n, C, h', w']. */
+export type Slice = { readonly id: string; readonly from: number; readonly channels: number };
+
+/** Where to find what is known of one value after a run. */
 export type Taps = {
-  /** The whole value: small ones need no reduction. */
+  /** The whole value, by its own id: small ones need no reduction. */
   readonly whole?: string;
   /** [n, c, 1, 1]: largest value per channel. */
-  readonly max?: string;
+  readonly max?: Slice;
   /** [n, c, 1, 1]: the smallest value, negated; absent where the operator gives nothing below 0. */
-  readonly negatedMin?: string;
+  readonly negatedMin?: Slice;
   /** [n, c, 1, 1]. */
-  readonly mean?: string;
+  readonly mean?: Slice;
   /** [n, c, h', w']: every `stride`-th pixel of every `stride`-th row. */
-  readonly sample?: string;
+  readonly sample?: Slice;
 };
 
 export type Observation = {
@@ -46,7 +49,10 @@ export type ObserveOptions = {
 /** Values with at most this many elements are taken whole. */
 const smallValue = 4096;
 
-/** The graph with taps on values, by id; the taps are its outputs. */
+/**
+ * The graph with taps on values, by id; the taps are its outputs. Those of one size are joined
+ * channel by channel into one output: each output costs the engine and the binding a fixed time.
+ */
 export function observe(
   graph: Graph,
   wanted: ReadonlyMap<string, Wanted>,
@@ -57,38 +63,95 @@ export function observe(
   const known = nodeMap(graph);
   const taken = new Set(known.keys());
   const nonNegative = nonNegativeValues(graph);
-  const push = (base: string, make: (id: string) => Node): string => {
+  const push: Push = (base, make) => {
     const id = freshId(base, taken);
     taken.add(id);
     nodes.push(make(id));
     return id;
   };
-  const add: Add = (base, op, inputs) => push(base, (id) => makeNode(op, id, inputs));
   const minusOne = push("minus-one", (id) => ({
     op: "const",
     id,
     inputs: [],
     attrs: { tensor: float32([], [-1]) },
   }));
-  const taps = new Map<string, Taps>();
+  const add: Add = (base, op, inputs) => push(base, (id) => makeNode(op, id, inputs));
+  const parts = new Map<string, PartTaps>();
   for (const [id, { range, mean }] of wanted) {
     const shape = types.get(id)?.shape;
     const isImage = shape?.length === 4 && elementCount(shape) > smallValue;
     if (shape === undefined || !isImage) {
-      taps.set(id, { whole: id });
+      parts.set(id, { whole: id });
       continue;
     }
     const stride = options.everyPixel === true ? 1 : sampleStride(shape);
-    taps.set(id, {
+    parts.set(id, {
       ...(range ? rangeTaps(id, nonNegative.has(id), minusOne, add) : {}),
       ...(mean ? { mean: add(`${id}.mean`, "globalAvgPool", [id]) } : {}),
       ...(range && options.histogram ? { sample: sampled(id, stride, add) } : {}),
     });
   }
-  const outputs = [...taps.values()]
-    .flatMap((tap) => Object.values(tap))
-    .map((id) => ({ name: id, id }));
-  return { graph: { ...graph, nodes, outputs }, taps };
+  const { taps, outputs } = joinTaps({ ...graph, nodes }, parts, push);
+  return {
+    graph: { ...graph, nodes, outputs: outputs.map((id) => ({ name: id, id })) },
+    taps,
+  };
+}
+
+/** Taps before they are joined: ids of nodes. */
+type PartTaps = { readonly [K in keyof Taps]: string };
+type Push = (base: string, make: (id: string) => Node) => string;
+
+type Joined = { readonly taps: ReadonlyMap<string, Taps>; readonly outputs: readonly string[] };
+
+/** Joins the parts that have the same size but for their channels; `push` adds the joining nodes. */
+function joinTaps(graph: Graph, values: ReadonlyMap<string, PartTaps>, push: Push): Joined {
+  const types = inferTypes(graph);
+  const whole = [...values.values()].flatMap((parts) => parts.whole ?? []);
+  const groups = new Map<string, Part[]>();
+  for (const { whole: _whole, ...reduced } of values.values()) {
+    for (const id of Object.values(reduced)) {
+      const [, channels = 1, ...window] = types.get(id)?.shape ?? [];
+      const size = `${window.join("x")}${channels % blockChannels === 0 ? "" : ".odd"}`;
+      groups.set(size, [...(groups.get(size) ?? []), { id, channels }]);
+    }
+  }
+  const joined = [...groups].map(([size, parts]) => joinParts(size, parts, push));
+  const slices = new Map(joined.flatMap((group) => [...group.slices]));
+  const sliceTaps = (parts: PartTaps): Taps =>
+    Object.fromEntries(
+      Object.entries(parts).map(([kind, id]) => [kind, kind === "whole" ? id : slices.get(id)]),
+    );
+  const taps = new Map([...values].map(([id, parts]) => [id, sliceTaps(parts)]));
+  return { taps, outputs: [...new Set([...whole, ...joined.map(({ output }) => output)])] };
+}
+
+/**
+ * ONNX Runtime joins values in its own blocked layout if all have whole blocks of channels (16 or 8,
+ * by processor); one that has not would make it undo the layout of each.
+ */
+const blockChannels = 16;
+
+type Part = { readonly id: string; readonly channels: number };
+
+function joinParts(
+  size: string,
+  parts: readonly Part[],
+  push: Push,
+): { readonly output: string; readonly slices: ReadonlyMap<string, Slice> } {
+  const inputs = parts.map(({ id }) => id);
+  const [only = ""] = inputs;
+  const output =
+    inputs.length === 1
+      ? only
+      : push(`taps.${size}`, (id) => ({ op: "concat", id, inputs, attrs: { axis: 1 } }));
+  const slices = new Map<string, Slice>();
+  let from = 0;
+  for (const { id, channels } of parts) {
+    slices.set(id, { id: output, from, channels });
+    from += channels;
+  }
+  return { output, slices };
 }
 
 type Reduction = "globalMaxPool" | "globalAvgPool" | "mul" | { readonly stride: number };
@@ -99,7 +162,7 @@ function makeNode(op: Reduction, id: string, inputs: readonly string[]): Node {
   return typeof op === "string" ? { op, id, inputs, attrs: {} } : sampler(id, inputs, op.stride);
 }
 
-function rangeTaps(id: string, nonNegative: boolean, minusOne: string, add: Add): Taps {
+function rangeTaps(id: string, nonNegative: boolean, minusOne: string, add: Add): PartTaps {
   const max = add(`${id}.max`, "globalMaxPool", [id]);
   if (nonNegative) return { max };
   const negated = add(`${id}.negated`, "mul", [id, minusOne]);
