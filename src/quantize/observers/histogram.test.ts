@@ -5,6 +5,7 @@ import {
   binWidth,
   emptyHistogram,
   type Histogram,
+  HistogramCounter,
   histogramTotal,
   mergeHistograms,
   observeHistogram,
@@ -79,5 +80,30 @@ describe("a histogram", () => {
     const before = histogramOf(Float32Array.of(1));
     observeHistogram(before, Float32Array.of(2, 3));
     expect(before).toEqual(histogramOf(Float32Array.of(1)));
+  });
+});
+
+describe("HistogramCounter", () => {
+  it("counts in place what single batches give, and later batches leave results alone", () => {
+    const size = fc.constantFrom(0, 3, 1000, 17_000);
+    const batch = fc.tuple(size, fc.integer({ min: -20, max: 20 }), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(batch, { maxLength: 5 }), (batches) => {
+        const counter = new HistogramCounter();
+        let expected = emptyHistogram();
+        const results = batches.map(([length, exponent, hasNan]) => {
+          const values = Float32Array.from(
+            { length },
+            (_, at) => (((at * 7919) % 1013) - 500) * 2 ** exponent,
+          );
+          if (hasNan && length > 0) values[length >> 1] = Number.NaN;
+          counter.add(values);
+          expected = observeHistogram(expected, values);
+          return { found: counter.histogram(), expected };
+        });
+        for (const result of results) expect(result.found).toEqual(result.expected);
+      }),
+      { numRuns: 25 },
+    );
   });
 });
