@@ -63,6 +63,7 @@ export function quantizeCommand(shell: Shell): Command {
           ...(evaluate === undefined ? {} : { evaluate }),
           preprocess: preprocess ?? library.defaultPreprocess,
           method: flags.method ?? library.defaultCalibrationMethod,
+          everyPixel: flags.everyPixel,
           options: optionsOf(flags, library.defaultQuantizeOptions),
           out,
         };

@@ -3,8 +3,9 @@
  */
 import { int8 } from "../chips/int8/target.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
-import type { Graph } from "../ir/graph.ts";
+import { consumers, type Graph } from "../ir/graph.ts";
 import { inferTypes } from "../ir/infer.ts";
+import type { Node } from "../ir/ops.ts";
 import { type Calibration, calibrate } from "../quantize/calibrate.ts";
 import type { Wanted } from "../quantize/observe.ts";
 import { chooseRange } from "../quantize/observers/choose-range.ts";
@@ -36,6 +37,7 @@ export async function calibrateJob(
     runtime,
     {
       method: job.method,
+      everyPixel: job.everyPixel,
       onProgress: context.onProgress,
       onWarning: log.add,
     },
@@ -51,11 +53,18 @@ export async function calibrateJob(
   );
 }
 
-/** Every float value that is computed, and the input. */
+/** Every float value that a fused network keeps: what ends in a ReLU or Clip is seen behind it. */
 function allActivations(graph: Graph): ReadonlyMap<string, Wanted> {
   const types = inferTypes(graph);
+  const readers = consumers(graph);
+  const outputs = new Set(graph.outputs.map(({ id }) => id));
+  const isFused = ({ id }: Node): boolean => {
+    const [reader, ...others] = readers.get(id) ?? [];
+    const rectified = reader?.op === "relu" || reader?.op === "clip";
+    return rectified && others.length === 0 && !outputs.has(id);
+  };
   const values = graph.nodes.filter(
-    (node) => node.op !== "const" && types.get(node.id)?.dtype === "float32",
+    (node) => node.op !== "const" && types.get(node.id)?.dtype === "float32" && !isFused(node),
   );
   return new Map(values.map((node) => [node.id, { range: true, mean: false }]));
 }

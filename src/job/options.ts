@@ -52,6 +52,8 @@ export type CalibrateJob = {
   readonly images: ImageOptions;
   readonly preprocess: Preprocess;
   readonly method: CalibrationMethod;
+  /** Histograms of every pixel instead of a sample: two to three times slower. */
+  readonly everyPixel?: boolean | undefined;
 };
 
 export type QuantizeJob = {
@@ -63,6 +65,8 @@ export type QuantizeJob = {
   readonly evaluate?: ImageOptions | undefined;
   readonly preprocess: Preprocess;
   readonly method: CalibrationMethod;
+  /** As in CalibrateJob. */
+  readonly everyPixel?: boolean | undefined;
   readonly options: QuantizeOptions;
   readonly out: string;
 };

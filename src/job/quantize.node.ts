@@ -61,6 +61,7 @@ export async function quantizeJob(job: QuantizeJob, context: JobContext): Promis
   warnAboutPlan(plan, dataset, log);
   const calibration = await calibrate(float, wantedValues(plan), dataset, job.preprocess, runtime, {
     method: job.method,
+    everyPixel: job.everyPixel,
     onProgress: context.onProgress,
     onWarning: log.add,
   });

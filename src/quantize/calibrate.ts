@@ -42,7 +42,7 @@ export type CalibrateOptions = {
   readonly onProgress?: OnProgress | undefined;
   readonly onWarning?: OnWarning | undefined;
   /** Histograms of every pixel instead of a sample: slower, for comparison. */
-  readonly everyPixel?: boolean;
+  readonly everyPixel?: boolean | undefined;
 };
 
 const histogramMethods: ReadonlySet<RangeMethod> = new Set<RangeMethod>([
@@ -62,14 +62,14 @@ export async function calibrate(
 ): Promise<Calibration> {
   const observation = observe(withPictureInput(graph, preprocess), wanted, {
     histogram: histogramMethods.has(options.method),
-    ...(options.everyPixel === undefined ? {} : { everyPixel: options.everyPixel }),
+    everyPixel: options.everyPixel ?? false,
   });
   const observers = [...observation.taps].map(([id, taps]) =>
     startObserver(id, taps, options.method),
   );
-  const started = performance.now();
   const session = await openSession(observation.graph, runtime);
   let samples = 0;
+  const started = performance.now();
   try {
     const [inputId = ""] = session.inputs;
     const reading = { batch: batchSize(graph), readAhead: 2, onWarning: options.onWarning };
