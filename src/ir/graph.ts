@@ -58,11 +58,18 @@ export function sweep(graph: Graph): Graph {
   return nodes.length === graph.nodes.length ? graph : { ...graph, nodes };
 }
 
-/** An id that is not taken yet: `base`, `base.2`, `base.3`, ... */
+/** How far the numbers behind a base were tried: a thousand layers of one name must not cost a million looks. */
+const tried = new WeakMap<object, Map<string, number>>();
+
+/** An id that is not taken yet: `base`, `base.2`, `base.3`, ... Ids that were taken once stay so. */
 export function freshId(base: string, taken: { has(id: string): boolean }): string {
   if (!taken.has(base)) return base;
-  for (let count = 2; ; count += 1) {
+  const counts = tried.get(taken) ?? new Map<string, number>();
+  tried.set(taken, counts);
+  for (let count = counts.get(base) ?? 2; ; count += 1) {
     const id = `${base}.${count}`;
-    if (!taken.has(id)) return id;
+    if (taken.has(id)) continue;
+    counts.set(base, count);
+    return id;
   }
 }

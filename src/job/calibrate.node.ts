@@ -3,25 +3,25 @@
  */
 import { int8 } from "../chips/int8/target.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
-import { consumers, type Graph } from "../ir/graph.ts";
-import { inferTypes } from "../ir/infer.ts";
-import type { Node } from "../ir/ops.ts";
+import type { Graph } from "../ir/graph.ts";
+import { allActivations } from "../quantize/all-activations.ts";
 import { type Calibration, calibrate } from "../quantize/calibrate.ts";
-import type { Wanted } from "../quantize/observe.ts";
 import { chooseRange } from "../quantize/observers/choose-range.ts";
 import type { Range, RangeFormat } from "../quantize/observers/statistics.ts";
 import { rangeTable } from "../quantize/range-table.ts";
 import type { CalibrateReport, RangeRow } from "../report/reports.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
+import { located } from "./located.ts";
 import type { CalibrateJob, CalibrationMethod, JobContext } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 
 /** Runs the pictures through the float network and reports the ranges. */
-export async function calibrateJob(
-  job: CalibrateJob,
-  context: JobContext,
-): Promise<CalibrateReport> {
+export function calibrateJob(job: CalibrateJob, context: JobContext): Promise<CalibrateReport> {
+  return located(job.model, () => calibrateModel(job, context));
+}
+
+async function calibrateModel(job: CalibrateJob, context: JobContext): Promise<CalibrateReport> {
   const log = warningLog(context);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const graph = floatNetwork(model);
@@ -51,22 +51,6 @@ export async function calibrateJob(
     context,
     log,
   );
-}
-
-/** Every float value that a fused network keeps: what ends in a ReLU or Clip is seen behind it. */
-function allActivations(graph: Graph): ReadonlyMap<string, Wanted> {
-  const types = inferTypes(graph);
-  const readers = consumers(graph);
-  const outputs = new Set(graph.outputs.map(({ id }) => id));
-  const isFused = ({ id }: Node): boolean => {
-    const [reader, ...others] = readers.get(id) ?? [];
-    const rectified = reader?.op === "relu" || reader?.op === "clip";
-    return rectified && others.length === 0 && !outputs.has(id);
-  };
-  const values = graph.nodes.filter(
-    (node) => node.op !== "const" && types.get(node.id)?.dtype === "float32" && !isFused(node),
-  );
-  return new Map(values.map((node) => [node.id, { range: true, mean: false }]));
 }
 
 type About = Pick<CalibrateJob, "method" | "images" | "preprocess"> & { readonly name: string };

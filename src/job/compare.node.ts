@@ -15,11 +15,16 @@ import type { CompareLayer, CompareReport } from "../report/reports.ts";
 import { compareLayers } from "../run/compare-layers.ts";
 import { cosine, type LayerError, percentOf, sqnrDb } from "../run/layer-error.ts";
 import { floatName, loadModel, modelName } from "./load-model.node.ts";
+import { located } from "./located.ts";
 import type { CompareJob, JobContext } from "./options.ts";
 import { openPictures, warningLog } from "./pictures.node.ts";
 
 /** Compares what `quantize` wrote with the float network beside it. */
-export async function compareJob(job: CompareJob, context: JobContext): Promise<CompareReport> {
+export function compareJob(job: CompareJob, context: JobContext): Promise<CompareReport> {
+  return located([job.out], () => compareFolder(job, context));
+}
+
+async function compareFolder(job: CompareJob, context: JobContext): Promise<CompareReport> {
   const log = warningLog(context);
   const model = await loadModel([job.out], { onWarning: log.add });
   if (model.manifest === undefined) {

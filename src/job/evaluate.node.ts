@@ -10,11 +10,16 @@ import { type Classified, classify, countHits } from "../run/classify.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { simulationOf } from "../run/simulate.ts";
 import { floatNetwork, type LoadedModel, loadModel, modelName } from "./load-model.node.ts";
+import { located } from "./located.ts";
 import type { EvaluateJob, JobContext } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 
 /** Classifies the pictures and counts. */
-export async function evaluateJob(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
+export function evaluateJob(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
+  return located(job.model, () => evaluateModel(job, context));
+}
+
+async function evaluateModel(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
   const log = warningLog(context);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const preprocess = job.preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
@@ -28,6 +33,7 @@ export async function evaluateJob(job: EvaluateJob, context: JobContext): Promis
     onProgress: context.onProgress,
     onWarning: log.add,
   });
+  warnAboutLabels(classified, job.images.path, log);
   const about = { model: modelName(model), images: job.images.path, preprocess };
   return evaluateReport(classified, about, model.manifest !== undefined, context, log);
 }
@@ -35,6 +41,22 @@ export async function evaluateJob(job: EvaluateJob, context: JobContext): Promis
 /** What the engine runs: the float network, or the exact lowering of the integers. */
 function runnable(model: LoadedModel): Graph {
   return model.manifest === undefined ? floatNetwork(model) : simulationOf(model.graph).lowered;
+}
+
+/** A label that the network has no score for is never right: the list counts from 1, or belongs to other data. */
+export function warnAboutLabels(
+  { predictions, classes }: Classified,
+  images: string,
+  log: WarningLog,
+): void {
+  const beyond = predictions.filter(({ label }) => label !== undefined && label >= classes);
+  const [first] = beyond;
+  if (first === undefined) return;
+  log.add({
+    id: "label-range",
+    message: `${beyond.length} labels are beyond the network's ${classes} classes, first ${first.label} of ${first.name}; labels count from 0`,
+    where: images,
+  });
 }
 
 type About = { readonly model: string; readonly images: string; readonly preprocess: Preprocess };

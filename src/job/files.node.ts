@@ -97,7 +97,8 @@ async function writeFiles(
   const clean = (): void => removeNow(aside.values());
   process.once("exit", clean);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
+    await refuseFolders(folder, files.keys());
     for (const [name, bytes] of files) {
       const temporary = join(folder, `.${name}.${randomBytes(6).toString("hex")}.tmp`);
       aside.set(name, temporary);
@@ -107,6 +108,7 @@ async function writeFiles(
   } catch (cause) {
     // What failed is told; that a file which never came to be cannot be removed is not.
     await Promise.allSettled([...aside.values()].map((path) => rm(path, { force: true })));
+    if (cause instanceof InlayError) throw cause;
     throw workError("cannot be written", {
       where: folder,
       got: messageOf(cause),
@@ -115,6 +117,35 @@ async function writeFiles(
   } finally {
     process.removeListener("exit", clean);
   }
+}
+
+/** With its parents, each tried once: Node's own `recursive` never ends where a file system makes no folders. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (cause) {
+    const parent = dirname(folder);
+    if (codeOf(cause) === "ENOENT" && parent !== folder) {
+      await makeFolder(parent);
+      await mkdir(folder);
+    } else if (!(await isFolder(folder))) throw cause;
+  }
+}
+
+/** A folder with the name of a file to write would be found by the last step only, with others done. */
+async function refuseFolders(folder: string, names: Iterable<string>): Promise<void> {
+  for (const name of names) {
+    const path = join(folder, name);
+    if (!(await isFolder(path))) continue;
+    throw workError("a folder lies where a file should be", {
+      where: path,
+      hint: "Choose another folder, or move it away.",
+    });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
 }
 
 /** Written and handed to the disk, so that a rename never gives a name to an empty file. */

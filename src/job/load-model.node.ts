@@ -13,6 +13,7 @@ import type { OnWarning } from "../notice.ts";
 import { canonicalize } from "../passes/pipeline.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { readFileBounded } from "./files.node.ts";
+import { hashFile } from "./hash.node.ts";
 import { readManifest } from "./manifest.node.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ModelPaths } from "./options.ts";
@@ -95,8 +96,24 @@ async function loadOnnx(path: string, options: LoadOptions): Promise<LoadedModel
 
 async function loadQuantized(folder: string, options: LoadOptions): Promise<LoadedModel> {
   const manifest = await readManifest(folder);
-  const loaded = await loadOnnx(join(folder, quantizedName), options);
-  return { ...loaded, manifest };
+  const path = join(folder, quantizedName);
+  await warnIfChanged(path, manifest, options.onWarning);
+  return { ...(await loadOnnx(path, options)), manifest };
+}
+
+/** A flipped bit in a weight is still a network: only the hash tells. */
+async function warnIfChanged(
+  path: string,
+  manifest: Manifest,
+  onWarning: OnWarning | undefined,
+): Promise<void> {
+  const written = manifest.outputs.find(({ file }) => file === quantizedName);
+  if (written === undefined || written.sha256 === (await hashFile(path)).sha256) return;
+  onWarning?.({
+    id: "output-changed",
+    message: "not the file that inlay quantize wrote: damaged, or changed since",
+    where: path,
+  });
 }
 
 async function loadCaffe(paths: readonly string[], options: LoadOptions): Promise<LoadedModel> {

@@ -30,8 +30,9 @@ import type { Target } from "../target/target.ts";
 import { calibrateReport, chosenRanges } from "./calibrate.node.ts";
 import { compareRows } from "./compare.node.ts";
 import { defaultThresholdDb } from "./defaults.ts";
-import { evaluateReport } from "./evaluate.node.ts";
+import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
 import { floatName, floatNetwork, loadModel, modelName, quantizedName } from "./load-model.node.ts";
+import { located } from "./located.ts";
 import type { JobContext, QuantizeJob } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 import {
@@ -45,7 +46,11 @@ import {
 const comparedPictures = 16;
 
 /** Does the whole job and writes `job.out`; nothing is written when a step fails. */
-export async function quantizeJob(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
+export function quantizeJob(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
+  return located(job.model, () => quantizeModel(job, context));
+}
+
+async function quantizeModel(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
   const log = warningLog(context);
   const target = targetNamed(job.target);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
@@ -208,6 +213,7 @@ async function evaluateBoth(
       label,
     });
   const float = await run(graphs.float, "evaluate float");
+  warnAboutLabels(float, job.evaluate?.path ?? "", log);
   const quantized = await run(simulationOf(graphs.quantized).lowered, "evaluate quantized");
   const changedImages = countChanged(float.predictions, quantized.predictions);
   const about = {

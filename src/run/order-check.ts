@@ -46,7 +46,7 @@ export async function compareOrders(
     return fitsBetter ? order("the pictures fit the first layer's batch norm better") : undefined;
   }
   const [distributions, differences] = await runBoth(scene, more);
-  const range = sameAnswers(distributions, source);
+  const range = notFinite(distributions, source) ?? sameAnswers(distributions, source);
   if (range !== undefined || channels === 1) return range;
   const t = pairedT(differences);
   if (fitsBetter && t > -1) return order("the pictures fit the first layer's batch norm better");
@@ -103,6 +103,16 @@ async function runBoth(
   return [distributions, differences];
 }
 
+function notFinite(distributions: readonly Float64Array[], source: string): Found {
+  const bad = distributions.filter((p) => !p.every(Number.isFinite)).length;
+  if (bad === 0) return undefined;
+  return {
+    id: "output-not-finite",
+    message: `the network's output is not a number for ${bad} of ${distributions.length} pictures; inspect the weights`,
+    where: source,
+  };
+}
+
 function sameAnswers(distributions: readonly Float64Array[], source: string): Found {
   const classes = distributions[0]?.length ?? 1;
   const mean = distributions.reduce((sum, p) => sum + entropy(p), 0) / distributions.length;
@@ -110,7 +120,7 @@ function sameAnswers(distributions: readonly Float64Array[], source: string): Fo
   return {
     id: "preprocessing-range",
     message:
-      "the network says nearly the same of every picture, as it does where its input is too small; check --scale, --mean and --std",
+      "the network says nearly the same of every picture, as it does where its input is too small (check --scale, --mean and --std), or where weights are zeros",
     where: source,
   };
 }

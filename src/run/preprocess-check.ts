@@ -29,6 +29,7 @@ const fewest = 8;
  *   training. Needs a batch norm that the file has not folded; tells a missing mean and a wrong scale.
  * - `preprocessing-range`: a first layer that is clipped (ReLU6) gets values many times the clip; or a classifier
  *   says nearly the same of every picture, as it does where its input is far too small.
+ * - `output-not-finite`: a classifier gives NaN.
  * - `channel-order`: the other order fits the batch norm clearly better, or makes a classifier clearly more
  *   certain (paired t of the entropies, no labels needed). Grey pictures tell nothing; a network that hardly looks at
  *   colours, or pictures of a kind that it does not know, may pass with the wrong order.

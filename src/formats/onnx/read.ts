@@ -69,6 +69,9 @@ export function readOnnx(file: OnnxFile): Graph {
       hint: "Check that it is an ONNX model",
     });
   }
+  if (graph.output.length === 0) {
+    throw inputError("the network has no output", { where: file.name });
+  }
   refuseUnsupported(model, graph, file.name);
   const opsets = opsetsOf(model, file.name);
   return located(file.name, () => {
