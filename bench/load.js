@@ -3,13 +3,13 @@
  */
 import {
   canonicalize,
-  inferTypes,
   loadModel,
   openDataset,
   planQuantization,
   targetNamed,
   wantedValues,
 } from "../dist/index.js";
+import { allActivations } from "../dist/quantize/all-activations.js";
 import { network, pictureList } from "./networks.js";
 
 /** The float network as every command computes it. */
@@ -22,15 +22,8 @@ export function pictures(limit) {
   return openDataset(pictureList(), { limit, seed: 1 });
 }
 
-/**
- * Which values calibration observes: "quantize" takes those that get a grid, "calibrate" every
- * computed value, as the commands of these names do.
- */
+/** Which values calibration observes, as the commands "quantize" and "calibrate" do. */
 export function wantedBy(command, graph) {
   if (command === "quantize") return wantedValues(planQuantization(graph, targetNamed("int8")));
-  const types = inferTypes(graph);
-  const computed = graph.nodes.filter(
-    (node) => node.op !== "const" && types.get(node.id)?.dtype === "float32",
-  );
-  return new Map(computed.map((node) => [node.id, { range: true, mean: false }]));
+  return allActivations(graph);
 }

@@ -12,18 +12,20 @@ const methods = ["entropy", "percentile", "mse"];
 /** `{ name, limit }` -> per method the median and largest relative difference, and the value's name. */
 export async function thresholds({ name, limit }) {
   const graph = await floatGraph(name);
-  const observe = async (everyPixel) =>
+  const observe = async (method, everyPixel) =>
     calibrate(
       graph,
       wantedBy("quantize", graph),
       await pictures(limit),
       network(name).preprocess,
       await nodeRuntime(),
-      { method: "entropy", everyPixel },
+      { method, everyPixel },
     );
-  const [sampled, full] = [await observe(false), await observe(true)];
+  const full = await observe("entropy", true);
   const format = { number: targetNamed("int8").activations.unsigned };
-  const byMethod = methods.map((method) => {
+  const byMethod = [];
+  for (const method of methods) {
+    const sampled = await observe(method, false);
     const differences = [...full.values].flatMap(([id, { statistics }]) => {
       const other = sampled.values.get(id)?.statistics;
       if (other === undefined || statistics.extremes.count === 0) return [];
@@ -31,8 +33,8 @@ export async function thresholds({ name, limit }) {
       return [{ id, difference: relativeDifference(a, b) }];
     });
     const worst = differences.reduce((a, b) => (b.difference > a.difference ? b : a));
-    return { method, median: median(differences.map((one) => one.difference)), worst };
-  });
+    byMethod.push({ method, median: median(differences.map((one) => one.difference)), worst });
+  }
   return { values: full.values.size, byMethod };
 }
 

@@ -12,6 +12,7 @@ import {
   loadModel,
   nodeRuntime,
   openDataset,
+  type Preprocess,
   planQuantization,
   targetNamed,
   wantedValues,
@@ -24,17 +25,18 @@ if (!folder) process.stderr.write("skipped test/histogram-sample.test.ts: INLAY_
 
 const pixels = { ...defaultPreprocess, mean: [127.5], scale: 1 / 127.5 } as const;
 
-/** The same calibration with the sample and with every pixel. */
-async function bothWays(files: readonly string[], side: number, limit: number) {
+type Net = { readonly files: readonly string[]; readonly preprocess: Preprocess };
+
+/** The same calibration with the method's own sample and with every pixel. */
+async function bothWays({ files, preprocess }: Net, method: RangeMethod, limit: number) {
   const root = folder ?? "";
   const { graph } = await loadModel(files.map((file) => join(root, "models", file)));
   const float = canonicalize(graph);
   const wanted = wantedValues(planQuantization(float, targetNamed("int8")));
-  const preprocess = { ...pixels, order: "bgr", crop: 224, resizeAfter: side } as const;
   const runtime = await nodeRuntime();
   const observe = async (everyPixel: boolean): Promise<Calibration> => {
     const dataset = await openDataset(join(root, "imagenet", "calibrate"), { limit, seed: 1 });
-    return calibrate(float, wanted, dataset, preprocess, runtime, { method: "mse", everyPixel });
+    return calibrate(float, wanted, dataset, preprocess, runtime, { method, everyPixel });
   };
   return { sampled: await observe(false), full: await observe(true) };
 }
@@ -54,16 +56,36 @@ function differences(
   });
 }
 
-const largeNet = [
-  "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6.prototxt",
-  "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6.caffemodel",
-];
-const smallNet = ["mobilenet_v1_0.25_128/mobilenet_v1_0.25_128.onnx"];
+const large: Net = {
+  files: [
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6.prototxt",
+    "mobilenet_v1_1.0_224/mobilenet_v1_1.0_224_exact_relu6.caffemodel",
+  ],
+  preprocess: { ...pixels, order: "bgr", crop: 224 },
+};
+const small: Net = {
+  files: ["mobilenet_v1_0.25_128/mobilenet_v1_0.25_128.onnx"],
+  preprocess: { ...pixels, crop: 224, resizeAfter: 128 },
+};
+/** Its ReLUs have no upper bound: the tails are long. */
+const unbounded: Net = {
+  files: [
+    "squeezenet_v1.0/SqueezeNet_deploy.prototxt",
+    "squeezenet_v1.0/decompressed_SqueezeNet.caffemodel",
+  ],
+  preprocess: {
+    ...defaultPreprocess,
+    order: "bgr",
+    mean: [104, 117, 123],
+    resize: { kind: "shorter", size: 227 },
+    crop: 227,
+  },
+};
 
 describe.skipIf(!folder)("calibration's taps", () => {
   it("see every element for extremes and means, one picture or four at a time", async () => {
-    for (const [files, side] of [[largeNet, 224] as const, [smallNet, 128] as const]) {
-      const { sampled, full } = await bothWays(files, side, 6);
+    for (const net of [large, small]) {
+      const { sampled, full } = await bothWays(net, "entropy", 6);
       for (const [id, { statistics, meanSums }] of full.values) {
         const other = sampled.values.get(id);
         const { min, max } = statistics.extremes;
@@ -76,12 +98,17 @@ describe.skipIf(!folder)("calibration's taps", () => {
     }
   });
 
-  it("sample enough of a network with bounded activations for thresholds within 2 %", async () => {
-    const both = await bothWays(largeNet, 224, 40);
-    for (const method of ["minmax", "entropy", "mse"] as const) {
-      const found = differences(both, method);
-      expect(found.length).toBeGreaterThan(20);
-      expect([method, Math.max(...found) <= 0.02]).toEqual([method, true]);
-    }
+  // Entropy's divergence is so flat on long tails that its coarse sample moves the threshold further:
+  // docs/numerics.md has the figure.
+  it.each([
+    ["bounded", "entropy", large],
+    ["bounded", "mse", large],
+    ["unbounded", "mse", unbounded],
+    ["unbounded", "percentile", unbounded],
+  ] as const)("%s activations: thresholds of %s within 2 %%", async (_kind, method, net) => {
+    const both = await bothWays(net, method, 30);
+    const found = differences(both, method);
+    expect(found.length).toBeGreaterThan(20);
+    expect(Math.max(...found)).toBeLessThanOrEqual(0.02);
   });
 });

@@ -12,7 +12,7 @@ import type { OnProgress, OnWarning } from "../notice.ts";
 import { batchSize } from "../run/classify.ts";
 import { pictureSize, withPictureInput } from "../run/prepare.ts";
 import { openSession } from "../run/session.ts";
-import { observe, type Slice, type Taps, type Wanted } from "./observe.ts";
+import { observe, type Sampling, type Slice, type Taps, type Wanted } from "./observe.ts";
 import type { RangeMethod } from "./observers/choose-range.ts";
 import { type Extremes, mergeExtremes, noExtremes, observeExtremes } from "./observers/extremes.ts";
 import { HistogramCounter } from "./observers/histogram.ts";
@@ -45,11 +45,17 @@ export type CalibrateOptions = {
   readonly everyPixel?: boolean | undefined;
 };
 
-const histogramMethods: ReadonlySet<RangeMethod> = new Set<RangeMethod>([
-  "percentile",
-  "entropy",
-  "mse",
-]);
+/**
+ * What each method's histogram counts. A percentile is a matter of the tail alone, the squared error
+ * mostly; the divergence of entropy weighs all bins, and a coarse sample keeps it fast.
+ */
+const samplings: Readonly<Record<RangeMethod, Sampling | undefined>> = {
+  minmax: undefined,
+  movingAverage: undefined,
+  percentile: "everything",
+  entropy: "coarse",
+  mse: "tails",
+};
 
 /** Observes `wanted` values of a float graph over all pictures of the data set. */
 export async function calibrate(
@@ -61,8 +67,7 @@ export async function calibrate(
   options: CalibrateOptions,
 ): Promise<Calibration> {
   const observation = observe(withPictureInput(graph, preprocess), wanted, {
-    histogram: histogramMethods.has(options.method),
-    everyPixel: options.everyPixel ?? false,
+    histogram: options.everyPixel === true ? "everything" : samplings[options.method],
   });
   const observers = [...observation.taps].map(([id, taps]) =>
     startObserver(id, taps, options.method),
@@ -102,7 +107,7 @@ function startObserver(id: string, taps: Taps, method: RangeMethod): Observer {
   return {
     id,
     taps,
-    histogram: histogramMethods.has(method) ? new HistogramCounter() : undefined,
+    histogram: samplings[method] !== undefined ? new HistogramCounter() : undefined,
     extremes: noExtremes,
     average: method === "movingAverage" ? startMovingAverage() : undefined,
     meanSums: undefined,

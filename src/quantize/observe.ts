@@ -40,10 +40,12 @@ export type Wanted = {
   readonly mean: boolean;
 };
 
+/** Which values of a map go into its histogram; see `sampleStride`. */
+export type Sampling = "coarse" | "tails" | "everything";
+
 export type ObserveOptions = {
-  readonly histogram: boolean;
-  /** Sample every pixel instead of a grid: slower, for comparison. */
-  readonly everyPixel?: boolean;
+  /** Absent where no histogram is wanted. */
+  readonly histogram?: Sampling | undefined;
 };
 
 /** Values with at most this many elements are taken whole. */
@@ -84,11 +86,11 @@ export function observe(
       parts.set(id, { whole: id });
       continue;
     }
-    const stride = options.everyPixel === true ? 1 : sampleStride(shape);
+    const stride = sampleStride(shape, options.histogram, isBounded(known.get(id)));
     parts.set(id, {
       ...(range ? rangeTaps(id, nonNegative.has(id), minusOne, add) : {}),
       ...(mean ? { mean: add(`${id}.mean`, "globalAvgPool", [id]) } : {}),
-      ...(range && options.histogram ? { sample: sampled(id, stride, add) } : {}),
+      ...(range && options.histogram !== undefined ? { sample: sampled(id, stride, add) } : {}),
     });
   }
   const { taps, outputs } = joinTaps({ ...graph, nodes }, parts, push);
@@ -170,7 +172,7 @@ function rangeTaps(id: string, nonNegative: boolean, minusOne: string, add: Add)
 }
 
 const sampled = (id: string, stride: number, add: Add): string =>
-  add(`${id}.sample`, { stride }, [id]);
+  stride === 1 ? id : add(`${id}.sample`, { stride }, [id]);
 
 /** A 1x1 pooling window with a stride: it only picks pixels, in the engine's own memory layout. */
 function sampler(id: string, inputs: readonly string[], stride: number): Node {
@@ -179,11 +181,22 @@ function sampler(id: string, inputs: readonly string[], stride: number): Node {
   return { op: "maxPool", id, inputs, attrs: { ...attrs, ceil: false } };
 }
 
-/** Distance of sampled pixels: 4 for large maps, 2 from 14 pixels on, 1 below. */
-function sampleStride(shape: Shape): number {
+/**
+ * Distance of the pixels that a histogram counts. `coarse`: 4 for maps of 28 pixels and more, 2 from
+ * 14 on. `tails`: the same for bounded values, which have no tail that a sample could miss; every
+ * pixel of the others. `everything`: 1.
+ */
+function sampleStride(shape: Shape, sampling: Sampling | undefined, bounded: boolean): number {
+  if (sampling === "everything" || (sampling === "tails" && !bounded)) return 1;
   const side = Math.min(shape[2] ?? 1, shape[3] ?? 1);
   if (side >= 28) return 4;
   return side >= 14 ? 2 : 1;
+}
+
+function isBounded(node: Node | undefined): boolean {
+  if (node?.op === "clip")
+    return Number.isFinite(node.attrs.min) && Number.isFinite(node.attrs.max);
+  return node?.op === "sigmoid" || node?.op === "tanh" || node?.op === "softmax";
 }
 
 const keepsSign: ReadonlySet<Op> = new Set<Op>([
