@@ -182,15 +182,16 @@ function sampler(id: string, inputs: readonly string[], stride: number): Node {
 }
 
 /**
- * Distance of the pixels that a histogram counts. `coarse`: 4 for maps of 28 pixels and more, 2 from
- * 14 on. `tails`: the same for bounded values, which have no tail that a sample could miss; every
+ * Distance of the pixels that a histogram counts. `coarse`: 5 for maps of 28 pixels and more, 2 from
+ * 14 on. `tails`: 4 and 2 for bounded values, which have no tail that a sample could miss; every
  * pixel of the others. `everything`: 1.
  */
 function sampleStride(shape: Shape, sampling: Sampling | undefined, bounded: boolean): number {
   if (sampling === "everything" || (sampling === "tails" && !bounded)) return 1;
   const side = Math.min(shape[2] ?? 1, shape[3] ?? 1);
-  if (side >= 28) return 4;
-  return side >= 14 ? 2 : 1;
+  const [large, medium, small] = sampling === "coarse" ? [5, 2, 1] : [4, 2, 1];
+  if (side >= 28) return large;
+  return side >= 14 ? medium : small;
 }
 
 function isBounded(node: Node | undefined): boolean {
