@@ -6,6 +6,7 @@
 import { freshId, type Graph, nodeMap, sweep } from "../ir/graph.ts";
 import { type Grid, gridOf, quantizeOnto, sameGrid } from "../ir/grid.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
+import { movers } from "../ir/movers.ts";
 import type { IntOutput, Node, Requantize } from "../ir/ops.ts";
 import { sameShape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -216,17 +217,6 @@ function windowOf({
   const { kernel, stride, pads, dilation, ceil } = attrs;
   return { kernel, stride, pads, dilation, ceil };
 }
-
-/** Operators that only move integers: on one grid they work on the integers themselves. */
-const movers: ReadonlySet<Node["op"]> = new Set<Node["op"]>([
-  "maxPool",
-  "globalMaxPool",
-  "concat",
-  "slice",
-  "flatten",
-  "reshape",
-  "transpose",
-]);
 
 function moved(
   node: Node,

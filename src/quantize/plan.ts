@@ -4,6 +4,7 @@
  */
 import { constantOf, consumers, describe, type Graph, nodeMap } from "../ir/graph.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
+import { movers } from "../ir/movers.ts";
 import type { Node, Op } from "../ir/ops.ts";
 import type { Target } from "../target/target.ts";
 import { sameShape } from "../tensor/shape.ts";
@@ -19,16 +20,6 @@ export type QuantizePlan = {
   readonly layers: readonly Extract<Node, { op: "conv" | "linear" }>[];
   readonly floatLayers: readonly FloatLayer[];
 };
-
-const movers: ReadonlySet<Op> = new Set<Op>([
-  "maxPool",
-  "globalMaxPool",
-  "concat",
-  "slice",
-  "flatten",
-  "reshape",
-  "transpose",
-]);
 
 /** Operators that carry no arithmetic worth naming among what stays in float. */
 const quiet: ReadonlySet<Op> = new Set<Op>(["input", "const", "result"]);

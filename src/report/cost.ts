@@ -6,22 +6,7 @@ import { constantOf, type Graph } from "../ir/graph.ts";
 import type { Types } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import { elementCount, type Shape } from "../tensor/shape.ts";
-import type { DType, Tensor, TensorType } from "../tensor/tensor.ts";
-
-const elementBytes: Readonly<Record<DType, number>> = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  int8: 1,
-  uint8: 1,
-  int16: 2,
-  uint16: 2,
-  int32: 4,
-  uint32: 4,
-  int64: 8,
-  uint64: 8,
-  bool: 1,
-};
+import { type DType, elementBytes, type Tensor, type TensorType } from "../tensor/tensor.ts";
 
 export function typeBytes(type: TensorType): number {
   return elementCount(type.shape) * elementBytes[type.dtype];

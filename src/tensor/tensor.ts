@@ -22,6 +22,22 @@ type Arrays = {
 };
 
 export type DType = keyof Arrays;
+/** Bytes of one element. */
+export const elementBytes: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  uint64: 8,
+  bool: 1,
+};
+
 export type TensorType = { readonly dtype: DType; readonly shape: Shape };
 
 /** One member per element type, so that `tensor.dtype` narrows `tensor.data`. */

@@ -4,7 +4,7 @@
  */
 import { InlayError, inputError } from "../../error.ts";
 import { elementCount, formatShape } from "../../tensor/shape.ts";
-import { type DType, type Tensor, tensor } from "../../tensor/tensor.ts";
+import { type DType, elementBytes, type Tensor, tensor } from "../../tensor/tensor.ts";
 import { elementType } from "./element-types.ts";
 import type { OnnxInit, OnnxMessage } from "./schema.ts";
 
@@ -15,21 +15,6 @@ export type External = (location: string) => Uint8Array;
 export type TensorSource = { readonly file: string; readonly external?: External | undefined };
 
 type Message = OnnxMessage<"TensorProto">;
-
-const elementBytes: Readonly<Record<DType, number>> = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  int8: 1,
-  uint8: 1,
-  int16: 2,
-  uint16: 2,
-  int32: 4,
-  uint32: 4,
-  int64: 8,
-  uint64: 8,
-  bool: 1,
-};
 
 /** The tensor; undefined where its element type is none of ours. Throws where the data do not fit. */
 export function readTensor(message: Message, source: TensorSource): Tensor | undefined {
