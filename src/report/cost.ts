@@ -6,7 +6,7 @@ import { constantOf, type Graph } from "../ir/graph.ts";
 import type { Types } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import { elementCount, type Shape } from "../tensor/shape.ts";
-import { type DType, elementBytes, type Tensor, type TensorType } from "../tensor/tensor.ts";
+import { elementBytes, type Tensor, type TensorType } from "../tensor/tensor.ts";
 
 export function typeBytes(type: TensorType): number {
   return elementCount(type.shape) * elementBytes[type.dtype];
