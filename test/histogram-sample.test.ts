@@ -98,6 +98,36 @@ describe.skipIf(!folder)("calibration's taps", () => {
     }
   });
 
+  it("derive a concatenation from its inputs exactly as if it had been observed", async () => {
+    const { graph } = await loadModel(
+      unbounded.files.map((file) => join(folder ?? "", "models", file)),
+    );
+    const float = canonicalize(graph);
+    const ids = ["fire2/relu_conv1x1_2", "fire2/relu_conv3x3_2", "fire2/concat"];
+    const observe = async (mean: boolean): Promise<Calibration> => {
+      const wanted = new Map(ids.map((id) => [id, { range: true, mean }]));
+      const dataset = await openDataset(join(folder ?? "", "imagenet", "calibrate"), {
+        limit: 5,
+        seed: 1,
+      });
+      const runtime = await nodeRuntime();
+      const options = { method: "entropy" } as const;
+      return calibrate(float, wanted, dataset, unbounded.preprocess, runtime, options);
+    };
+    // A value whose mean is wanted has taps of its own.
+    const [derived, tapped] = [await observe(false), await observe(true)];
+    const of = (calibration: Calibration): unknown =>
+      calibration.values.get("fire2/concat")?.statistics.histogram;
+    expect(derived.values.get("fire2/concat")?.meanSums).toBeUndefined();
+    expect(of(derived)).toBeDefined();
+    expect(of(derived)).toEqual(of(tapped));
+    const extremes = [derived, tapped].map((one) => {
+      const { min, max } = one.values.get("fire2/concat")?.statistics.extremes ?? {};
+      return [min, max];
+    });
+    expect(extremes[0]).toEqual(extremes[1]);
+  });
+
   // Entropy's divergence is so flat on long tails that its coarse sample moves the threshold further:
   // docs/numerics.md has the figure.
   it.each([

@@ -61,10 +61,10 @@ async function decodeWith(
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw damaged(name, header, cause);
+      throw damaged(name, bytes, header, cause);
     });
   if (info.width !== header.width || info.height !== header.height) {
-    throw damaged(name, header, new Error(`decodes to ${info.width}x${info.height}`));
+    throw damaged(name, bytes, header, new Error(`decodes to ${info.width}x${info.height}`));
   }
   const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (header.isCmyk && info.channels === 4) return fromCmyk(info.width, info.height, pixels);
@@ -72,14 +72,29 @@ async function decodeWith(
   return pickChannels(info.width, info.height, info.channels, pixels, isGray ? 1 : 3);
 }
 
-function damaged(name: string, header: PictureHeader, cause: unknown): Error {
+/** The library's message may be lost to another decode that runs beside it, so the bytes are asked too. */
+function damaged(name: string, bytes: Uint8Array, header: PictureHeader, cause: unknown): Error {
   const [first] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
-  const isCut = /premature|truncat|end of|too short|not enough/i.test(first ?? "");
+  const isCut =
+    (header.format === "jpeg" && !hasJpegEnd(bytes)) ||
+    /premature|truncat|end of|too short|not enough/i.test(first ?? "");
   return inputError(isCut ? "the picture is truncated" : "the picture is damaged", {
     where: name,
     expected: `${header.format} of ${header.width}x${header.height}`,
     got: first?.trim(),
   });
+}
+
+/** Bytes behind a picture's end that some writers leave. */
+const slackBytes = 4096;
+
+/** True where the end marker stands among the last bytes. */
+function hasJpegEnd(bytes: Uint8Array): boolean {
+  const first = Math.max(0, bytes.length - slackBytes);
+  for (let at = bytes.length - 2; at >= first; at--) {
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
+  }
+  return false;
 }
 
 /** The first `wanted` of the stored channels: drops alpha, and the copies of a gray picture's values. */

@@ -12,6 +12,7 @@ import type { OnProgress, OnWarning } from "../notice.ts";
 import { batchSize } from "../run/classify.ts";
 import { pictureSize, withPictureInput } from "../run/prepare.ts";
 import { openSession } from "../run/session.ts";
+import { derivedStatistics, derivedValues } from "./derived-values.ts";
 import { observe, type Sampling, type Slice, type Taps, type Wanted } from "./observe.ts";
 import type { RangeMethod } from "./observers/choose-range.ts";
 import { type Extremes, mergeExtremes, noExtremes, observeExtremes } from "./observers/extremes.ts";
@@ -66,7 +67,10 @@ export async function calibrate(
   runtime: Runtime,
   options: CalibrateOptions,
 ): Promise<Calibration> {
-  const observation = observe(withPictureInput(graph, preprocess), wanted, {
+  // An average over batches cannot be merged: it is observed of every value.
+  const derived = derivedValues(graph, options.method === "movingAverage" ? new Map() : wanted);
+  const observed = new Map([...wanted].filter(([id]) => !derived.has(id)));
+  const observation = observe(withPictureInput(graph, preprocess), observed, {
     histogram: options.everyPixel === true ? "everything" : samplings[options.method],
   });
   const observers = [...observation.taps].map(([id, taps]) =>
@@ -90,6 +94,10 @@ export async function calibrate(
   if (samples === 0) throw workError("there is no picture to calibrate with");
   const seconds = (performance.now() - started) / 1000;
   const values = new Map(observers.map((observer) => [observer.id, observedBy(observer)]));
+  for (const [id, inputs] of derived) {
+    const statistics = derivedStatistics(inputs, values);
+    if (statistics !== undefined) values.set(id, { statistics, meanSums: undefined });
+  }
   return { samples, values, secondsPerImage: seconds / samples };
 }
 
