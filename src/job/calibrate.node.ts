@@ -43,14 +43,9 @@ async function calibrateModel(job: CalibrateJob, context: JobContext): Promise<C
     },
   );
   const format: RangeFormat = { number: int8.activations.unsigned };
-  return calibrateReport(
-    graph,
-    calibration,
-    { ...job, name: modelName(model) },
-    format,
-    context,
-    log,
-  );
+  const chosen = chosenRanges(graph, calibration, job.method, format);
+  const about = { ...job, name: modelName(model) };
+  return calibrateReport(graph, calibration, about, chosen, context, log);
 }
 
 type About = Pick<CalibrateJob, "method" | "images" | "preprocess"> & { readonly name: string };
@@ -78,15 +73,15 @@ function inputIds(graph: Graph): ReadonlySet<string> {
   return new Set(graph.nodes.filter((node) => node.op === "input").map((node) => node.id));
 }
 
+/** The report of a calibration and the ranges chosen from it. */
 export function calibrateReport(
   graph: Graph,
   calibration: Calibration,
   about: About,
-  format: RangeFormat,
+  chosen: ReadonlyMap<string, Range>,
   context: JobContext,
   log: WarningLog,
 ): CalibrateReport {
-  const chosen = chosenRanges(graph, calibration, about.method, format);
   const seen = new Map(
     [...chosen.keys()].map((id) => {
       const extremes = calibration.values.get(id)?.statistics.extremes;

@@ -25,11 +25,12 @@ async function evaluateModel(job: EvaluateJob, context: JobContext): Promise<Eva
   const preprocess = job.preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
   const dataset = await openPictures(job.images, context, log.add);
   const runtime = await nodeRuntime(context);
+  const graph = runnable(model);
   if (model.manifest === undefined) {
-    const network = { imported: model.graph, float: floatNetwork(model) };
+    const network = { imported: model.graph, float: graph };
     await checkPreprocessing(network, dataset, preprocess, runtime, log.add);
   }
-  const classified = await classify(runnable(model), dataset, preprocess, runtime, {
+  const classified = await classify(graph, dataset, preprocess, runtime, {
     onProgress: context.onProgress,
     onWarning: log.add,
   });

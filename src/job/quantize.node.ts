@@ -91,7 +91,7 @@ async function quantizeModel(job: QuantizeJob, context: JobContext): Promise<Qua
     quantized,
     facts,
     calibration,
-    calibrate: calibrateReport(float, calibration, about, format, context, log),
+    calibrate: calibrateReport(float, calibration, about, ranges, context, log),
     compare,
     ...(accuracy && { accuracy }),
     files,

@@ -1,5 +1,6 @@
 /**
- * Integer layers as exact float32 arithmetic in ONNX.
+ * Integer layers have no row of their own in ONNX: the pass lowerIntegers makes float operators of
+ * them first, exact to the bit.
  */
 import { workError } from "../../error.ts";
 import { describe } from "../../ir/graph.ts";
@@ -8,15 +9,18 @@ import type { Builder } from "./builder.ts";
 
 type IntegerOp = "intConv" | "intLinear" | "intAvgPool" | "intAdd" | "requantize";
 
-function notYet(node: Node, _builder: Builder): void {
-  throw workError("integer layers are not lowered to ONNX", { node: describe(node) });
+function needsPass(node: Node, _builder: Builder): void {
+  throw workError("integer layers are not lowered to ONNX", {
+    node: describe(node),
+    hint: "Run lowerIntegers on the graph first",
+  });
 }
 
 /** One row per integer operator. */
 export const integerRules: Pick<OpTable<[builder: Builder], void>, IntegerOp> = {
-  intConv: notYet,
-  intLinear: notYet,
-  intAvgPool: notYet,
-  intAdd: notYet,
-  requantize: notYet,
+  intConv: needsPass,
+  intLinear: needsPass,
+  intAvgPool: needsPass,
+  intAdd: needsPass,
+  requantize: needsPass,
 };
