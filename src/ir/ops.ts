@@ -5,6 +5,7 @@
  * Inputs are named in the comment; `?` marks an optional one. Unless said otherwise tensors are
  * float32 and images are `[n, c, h, w]`.
  */
+import type { Precision } from "../fixed/precision.ts";
 import type { Pads, Pair, Shape } from "../tensor/shape.ts";
 import type { DType, Tensor, TensorType } from "../tensor/tensor.ts";
 
@@ -41,6 +42,14 @@ export type Requantize = {
 
 /** What an integer layer gives: integers of the next layer's grid, or real values (last layer). */
 export type IntOutput = ({ readonly kind: "integer" } & Requantize) | { readonly kind: "real" };
+
+/**
+ * What becomes of a shifted accumulator: `clamp(floor(acc * 2^-shift + 0.5), qMin, qMax)`, as uint8 where
+ * `0 <= qMin, qMax <= 255`, else uint16 or int16; or the accumulator itself, as int32.
+ */
+export type ShiftOutput =
+  | { readonly kind: "levels"; readonly qMin: number; readonly qMax: number }
+  | { readonly kind: "accumulator" };
 
 export type Ops = {
   /** A graph input. Dimension 0 is the batch. */
@@ -162,13 +171,21 @@ export type Ops = {
     readonly varianceEncodedInTarget: boolean;
   };
 
-  /** As conv; the quantizer's parameters are kept for the chip that defines their arithmetic. */
-  quantConv: ConvAttrs & { readonly quant: Readonly<Record<string, string | number | boolean>> };
-  /** x, cap [c] or [1]. */
-  quantRelu: {
-    readonly slope: number;
-    readonly quant: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * As conv, with weights and bias that are rounded first: fixed/coefficients.ts defines how.
+   * `parameterBits` is the width of a stored magnitude (`bw_params`); with `shiftEnabled` weights and bias
+   * lie on the grid of the layer's shift.
+   */
+  quantConv: ConvAttrs & {
+    readonly precision: Precision;
+    readonly parameterBits: number;
+    readonly shiftEnabled: boolean;
   };
+  /**
+   * x, cap [c] or [1]. Quantized: `floor(clamp(x, 0, cap) * q / cap + 0.5) * cap / q`, `q = 2^bits - 1`;
+   * otherwise `relu` with the slope, and the cap is only kept.
+   */
+  quantRelu: { readonly slope: number; readonly bits: number; readonly quantized: boolean };
 
   /** x float, scale float32 [] or [c], zeroPoint (its dtype is the output's): ONNX QuantizeLinear. */
   quantize: { readonly axis: number };
@@ -197,6 +214,28 @@ export type Ops = {
   };
   /** x integer on one grid -> another grid of integers; also where only clamping is left (ReLU). */
   requantize: { readonly xZero: number; readonly multiplier: number; readonly output: Requantize };
+
+  /**
+   * Picture values 0..2^from - 1 (float32 or uint8) to fewer bits: `trunc(x)`, then
+   * `min((x + 2^(k - 1)) >> k, 2^to - 1)` with `k = from - to`, as uint8. 8 to 5 bits: `3 -> 0, 4 -> 1, 255 -> 31`.
+   */
+  reduceBits: { readonly from: number; readonly to: number };
+  /** x float -> integers `clamp(floor(x / step + 0.5), 0, qMax)`: how a host's values enter a chip. */
+  toLevels: { readonly step: number; readonly qMax: number };
+  /**
+   * x integer, weight integer [out, in/groups, kh, kw], bias int32 [out], identity? integer of the output's
+   * shape. `acc = sum(x * w) + bias + identity * 2^identityShift`, exact, on a grid of `2^-shift`; then `output`.
+   */
+  shiftConv: ConvAttrs & {
+    /** May be negative: then the accumulator is multiplied. */
+    readonly shift: number;
+    readonly identityShift: number;
+    readonly output: ShiftOutput;
+    /** A narrower accumulator than exact: what becomes of a total that does not fit. */
+    readonly accumulator?: { readonly bits: number; readonly overflow: "saturate" | "wrap" };
+  };
+  /** x -> rows and columns `factor` times as many: each pixel top left in its block, zeros around it. */
+  zeroInsert: { readonly factor: Pair };
 
   /**
    * An ONNX operator that the table does not know; ONNX Runtime runs it in float. `""` stands for

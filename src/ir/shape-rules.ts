@@ -3,11 +3,18 @@
  * throws where inputs contradict the operator, and gives undefined where the shape cannot be known.
  */
 import { inputError } from "../error.ts";
-import { asNchw, formatShape, normalizeAxis, type Pair, type Shape } from "../tensor/shape.ts";
+import {
+  asNchw,
+  formatShape,
+  normalizeAxis,
+  type Pair,
+  type Shape,
+  sameShape,
+} from "../tensor/shape.ts";
 import type { DType, TensorType } from "../tensor/tensor.ts";
 import { convOutput, deconvOutput, poolGeometry } from "./geometry.ts";
 import { describe } from "./graph.ts";
-import type { ConvAttrs, Node, Op, OpTable, PoolAttrs, Requantize } from "./ops.ts";
+import type { ConvAttrs, Node, Op, OpTable, PoolAttrs, Requantize, ShiftOutput } from "./ops.ts";
 import { broadcastShapes, reshapeTo } from "./shape-arithmetic.ts";
 
 /** Types of the inputs, by position; undefined where unknown. */
@@ -217,6 +224,24 @@ const integerType = ({ qMin, signed = qMin < 0 }: Requantize): DType => (signed 
 const intOutputType = (node: Node<"intConv"> | Node<"intLinear">): DType =>
   node.attrs.output.kind === "real" ? "float32" : integerType(node.attrs.output);
 
+/** Levels in the narrowest type that holds them. */
+const levelType = (output: ShiftOutput): DType => {
+  if (output.kind === "accumulator") return "int32";
+  if (output.qMin < 0) return "int16";
+  return output.qMax <= 255 ? "uint8" : "uint16";
+};
+
+function shiftConvolved(node: Node<"shiftConv">, inputs: InputTypes): Inferred {
+  const output = convolved(node, inputs, levelType(node.attrs.output));
+  const identity = shapeOf(inputs, 3);
+  if (output === undefined || identity === undefined || sameShape(output.shape, identity)) return output;
+  throw inputError("what is added must have the shape of the output", {
+    node: describe(node),
+    expected: formatShape(output.shape),
+    got: formatShape(identity),
+  });
+}
+
 /** One row per operator. */
 export const shapeRules: OpTable<[inputs: InputTypes], Inferred> = {
   input: (node) => node.attrs,
@@ -286,6 +311,12 @@ export const shapeRules: OpTable<[inputs: InputTypes], Inferred> = {
     ),
   intAdd: (node, [a]) => a && typed(a.shape, integerType(node.attrs.output)),
   requantize: (node, [input]) => input && typed(input.shape, integerType(node.attrs.output)),
+  reduceBits: (_node, [input]) => input && typed(input.shape, "uint8"),
+  toLevels: ({ attrs: { qMax } }, [input]) =>
+    input && typed(input.shape, levelType({ kind: "levels", qMin: 0, qMax })),
+  shiftConv: shiftConvolved,
+  zeroInsert: (node, inputs) =>
+    spatial(node, inputs, ([h, w]) => [h * node.attrs.factor[0], w * node.attrs.factor[1]]),
   opaque: (node) => node.attrs.outputs[0],
   result: () => undefined,
 };
@@ -298,4 +329,5 @@ export const weightedOps: ReadonlySet<Op> = new Set<Op>([
   "quantConv",
   "intConv",
   "intLinear",
+  "shiftConv",
 ]);

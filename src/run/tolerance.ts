@@ -73,6 +73,10 @@ export const tolerances: Readonly<Record<Op, number>> = {
   intAvgPool: exact,
   intAdd: exact,
   requantize: exact,
+  reduceBits: exact,
+  toLevels: exact,
+  shiftConv: exact,
+  zeroInsert: exact,
   opaque: exact,
   result: exact,
 };

@@ -121,6 +121,10 @@ const exporters: OpTable<[context: ExportContext], Layers> = {
   intAvgPool: none,
   intAdd: none,
   requantize: none,
+  reduceBits: none,
+  toLevels: none,
+  shiftConv: none,
+  zeroInsert: none,
   opaque: none,
   result: none,
 };

@@ -7,7 +7,7 @@ import { describe } from "../../ir/graph.ts";
 import type { Node, OpTable } from "../../ir/ops.ts";
 import type { Builder } from "./builder.ts";
 
-type IntegerOp = "intConv" | "intLinear" | "intAvgPool" | "intAdd" | "requantize";
+type IntegerOp = "intConv" | "intLinear" | "intAvgPool" | "intAdd" | "requantize" | "shiftConv";
 
 function needsPass(node: Node, _builder: Builder): void {
   throw workError("integer layers are not lowered to ONNX", {
@@ -23,4 +23,5 @@ export const integerRules: Pick<OpTable<[builder: Builder], void>, IntegerOp> = 
   intAvgPool: needsPass,
   intAdd: needsPass,
   requantize: needsPass,
+  shiftConv: needsPass,
 };

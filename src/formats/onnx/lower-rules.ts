@@ -15,7 +15,9 @@ import {
 } from "./lower-activation.ts";
 import { lowerAdd, lowerDiv, lowerMaximum, lowerMul, lowerSub } from "./lower-arithmetic.ts";
 import { lowerConv, lowerDeconv, lowerLinear } from "./lower-conv.ts";
-import { lowerPriorBox, refuseChip, refuseHost } from "./lower-host.ts";
+import { lowerPriorBox, refuseHost } from "./lower-host.ts";
+import { lowerReduceBits, lowerToLevels, lowerZeroInsert } from "./lower-levels.ts";
+import { needsFold, lowerQuantRelu } from "./lower-quant-layers.ts";
 import { integerRules } from "./lower-integer.ts";
 import { lowerBatchNorm, lowerBias, lowerLrn, lowerNormalize, lowerScale } from "./lower-norm.ts";
 import { lowerOpaque, lowerResult } from "./lower-opaque.ts";
@@ -92,8 +94,11 @@ export const loweringRules: Rules = {
   imageToTensor: lowerImageToTensor,
   priorBox: lowerPriorBox,
   detectionOutput: refuseHost,
-  quantConv: refuseChip,
-  quantRelu: refuseChip,
+  quantConv: needsFold,
+  quantRelu: lowerQuantRelu,
+  reduceBits: lowerReduceBits,
+  toLevels: lowerToLevels,
+  zeroInsert: lowerZeroInsert,
   quantize: lowerQuantize,
   dequantize: lowerDequantize,
   opaque: lowerOpaque,

@@ -21,6 +21,7 @@ import { add, div, maximum, mul, sub } from "./elementwise.ts";
 import type { Run } from "./kernel.ts";
 import { batchNorm, bias, lrn, normalize, scale } from "./normalization.ts";
 import { avgPool, globalAvgPool, globalMaxPool, maxPool, stochasticPool } from "./pooling.ts";
+import { quantConv, quantRelu } from "./quant-layers.ts";
 import {
   dequantize,
   intAdd,
@@ -32,7 +33,8 @@ import {
 } from "./quantized.ts";
 import { argMax } from "./reduce.ts";
 import { resize } from "./resize.ts";
-import { chipOperator, constant, graphInput, unknownOperator } from "./source.ts";
+import { reduceBits, shiftConv, toLevels, zeroInsert } from "./shifted.ts";
+import { constant, graphInput, unknownOperator } from "./source.ts";
 import { detectionOutput, priorBox } from "./ssd.ts";
 import {
   concat,
@@ -91,8 +93,8 @@ export const kernels: OpTable<[inputs: readonly Tensor[], run: Run], Tensor> = {
   imageToTensor,
   priorBox,
   detectionOutput,
-  quantConv: chipOperator,
-  quantRelu: chipOperator,
+  quantConv,
+  quantRelu,
   quantize,
   dequantize,
   intConv,
@@ -100,6 +102,10 @@ export const kernels: OpTable<[inputs: readonly Tensor[], run: Run], Tensor> = {
   intAvgPool,
   intAdd,
   requantize,
+  reduceBits,
+  toLevels,
+  shiftConv,
+  zeroInsert,
   opaque: unknownOperator,
   result: unknownOperator,
 };
