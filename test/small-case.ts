@@ -10,7 +10,7 @@ import type { Shape } from "../src/tensor/shape.ts";
 import { float32, type Tensor, tensor } from "../src/tensor/tensor.ts";
 import { type SmallGraph, smallGraph } from "./small-graph.ts";
 
-type Case = fc.Arbitrary<SmallGraph>;
+export type Case = fc.Arbitrary<SmallGraph>;
 const int = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 const seeds = int(0, 2 ** 31 - 1);
 const pair = (min: number, max: number): fc.Arbitrary<readonly [number, number]> =>
@@ -34,7 +34,7 @@ export function awayFromZero(x: Tensor<"float32">, positive = false): Tensor<"fl
   );
 }
 
-const images = fc.record({
+export const images: fc.Arbitrary<Image> = fc.record({
   n: int(1, 2),
   c: int(1, 5),
   h: int(1, 9),

@@ -49,7 +49,10 @@ export const caffeExamples: Examples<string> = {
   ReLU6: { [usual]: layer("ReLU6") },
   Clip: { [usual]: layer("Clip", "clip_param { min: 0 max: 6 }") },
   PReLU: { [usual]: layer("PReLU") },
-  QuantReLU: { [usual]: layer("QuantReLU") },
+  QuantReLU: {
+    [usual]: layer("QuantReLU"),
+    quant_enable: layer("QuantReLU", "quant_relu_param { quant_enable: true }"),
+  },
   ELU: { [usual]: layer("ELU") },
   Sigmoid: { [usual]: layer("Sigmoid") },
   TanH: { [usual]: layer("TanH") },

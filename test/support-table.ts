@@ -9,8 +9,9 @@ import { normImporters } from "../src/formats/caffe/import-norm.ts";
 import { poolImporters } from "../src/formats/caffe/import-pool.ts";
 import { shapeImporters } from "../src/formats/caffe/import-shape.ts";
 import { ssdImporters } from "../src/formats/caffe/import-ssd.ts";
-import { refuseChip, refuseHost } from "../src/formats/onnx/lower-host.ts";
+import { refuseHost } from "../src/formats/onnx/lower-host.ts";
 import { integerRules } from "../src/formats/onnx/lower-integer.ts";
+import { needsFold } from "../src/formats/onnx/lower-quant-layers.ts";
 import { loweringRules } from "../src/formats/onnx/lower-rules.ts";
 import { elementwiseReadRules } from "../src/formats/onnx/read-elementwise.ts";
 import { linearReadRules } from "../src/formats/onnx/read-linear.ts";
@@ -63,7 +64,7 @@ function computedBy(op: string): string {
   if (op in integerRules) return "ONNX Runtime, lowered to exact float32";
   const rule: unknown = loweringRules[op as Op];
   if (rule === refuseHost) return "the scalar kernels, on the host";
-  if (rule === refuseChip) return "nothing yet: read and written only";
+  if (rule === needsFold) return "ONNX Runtime, as `conv`";
   return "ONNX Runtime";
 }
 

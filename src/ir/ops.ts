@@ -217,7 +217,7 @@ export type Ops = {
 
   /**
    * Picture values 0..2^from - 1 (float32 or uint8) to fewer bits: `trunc(x)`, then
-   * `min((x + 2^(k - 1)) >> k, 2^to - 1)` with `k = from - to`, as uint8. 8 to 5 bits: `3 -> 0, 4 -> 1, 255 -> 31`.
+   * `min((x + 2^(k - 1)) >> k, 2^to - 1)` with `k = from - to`, in the type of x. 8 to 5 bits: `3 -> 0, 4 -> 1, 255 -> 31`.
    */
   reduceBits: { readonly from: number; readonly to: number };
   /** x float -> integers `clamp(floor(x / step + 0.5), 0, qMax)`: how a host's values enter a chip. */

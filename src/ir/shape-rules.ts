@@ -311,7 +311,7 @@ export const shapeRules: OpTable<[inputs: InputTypes], Inferred> = {
     ),
   intAdd: (node, [a]) => a && typed(a.shape, integerType(node.attrs.output)),
   requantize: (node, [input]) => input && typed(input.shape, integerType(node.attrs.output)),
-  reduceBits: (_node, [input]) => input && typed(input.shape, "uint8"),
+  reduceBits: same,
   toLevels: ({ attrs: { qMax } }, [input]) =>
     input && typed(input.shape, levelType({ kind: "levels", qMin: 0, qMax })),
   shiftConv: shiftConvolved,

@@ -8,9 +8,9 @@
  * rounded once, in the convolution's own memory layout.
  */
 
-import { inputError } from "../error.ts";
+import { inputError, workError } from "../error.ts";
 import { poolGeometry } from "../ir/geometry.ts";
-import { describe, type Graph, nodeMap } from "../ir/graph.ts";
+import { constantOf, describe, type Graph, nodeMap } from "../ir/graph.ts";
 import { gridOf } from "../ir/grid.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { ConvAttrs, IntOutput, Node, PoolAttrs, Requantize } from "../ir/ops.ts";
@@ -18,6 +18,9 @@ import { asNchw } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
 import { Emitter } from "./emitter.ts";
 import { exactLimit, exactPlanes, type Interval, layerBound, type Plane } from "./exact-planes.ts";
+import { type IntegerRanges, integerRanges, movesIntegers } from "./integer-ranges.ts";
+import { asFloat, lowerToLevels } from "./lower-levels.ts";
+import { lowerShiftConv } from "./lower-shifted.ts";
 
 const unitWindow: ConvAttrs = { stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1], groups: 1 };
 
@@ -36,14 +39,17 @@ export function lowerIntegers(graph: Graph): LoweredIntegers {
 
 class Lowering {
   readonly zeros: Map<string, number> = new Map<string, number>();
-  readonly #ranges: Map<string, Interval> = new Map<string, Interval>();
+  readonly #ranges: IntegerRanges;
   readonly #nodes: ReadonlyMap<string, Node>;
   readonly #types: Types;
   readonly #emit: Emitter;
+  /** Integers that come in as such: their copies in float32. */
+  readonly #copies: Map<string, string> = new Map<string, string>();
 
   constructor(graph: Graph, emitter: Emitter) {
     this.#nodes = nodeMap(graph);
     this.#types = inferTypes(graph);
+    this.#ranges = integerRanges(graph, this.#types);
     this.#emit = emitter;
   }
 
@@ -70,6 +76,23 @@ class Lowering {
       case "dequantize":
         this.#dequantize(node);
         break;
+      case "shiftConv":
+        lowerShiftConv(node, {
+          emit: this.#emit,
+          nodes: this.#nodes,
+          ranges: this.#ranges,
+          held: (id) => this.#held(id),
+        });
+        this.zeros.set(node.id, 0);
+        break;
+      case "toLevels":
+        lowerToLevels(node, this.#held(node.inputs[0] ?? ""), this.#emit);
+        this.zeros.set(node.id, 0);
+        break;
+      case "reduceBits":
+        this.#emit.add(node);
+        if (this.#types.get(node.id)?.dtype === "float32") this.zeros.set(node.id, 0);
+        break;
       default:
         this.#other(node);
         break;
@@ -84,7 +107,15 @@ class Lowering {
 
   #integer(id: string, output: Requantize): void {
     this.zeros.set(id, output.yZero);
-    this.#ranges.set(id, { lo: output.qMin - output.yZero, hi: output.qMax - output.yZero });
+  }
+
+  /** The id under which a value is held as float32: its own, or that of a copy. */
+  #held(id: string): string {
+    const dtype = this.#types.get(id)?.dtype ?? "float32";
+    if (this.zeros.has(id) || dtype === "float32") return id;
+    const known = this.#copies.get(id) ?? asFloat(id, dtype, this.#emit);
+    this.#copies.set(id, known);
+    return known;
   }
 
   #range(node: Node): Interval {
@@ -247,29 +278,43 @@ class Lowering {
   }
 
   #dequantize(node: Extract<Node, { op: "dequantize" }>): void {
-    const grid = gridOf(this.#tensor(node, 1), this.#tensor(node, 2));
-    if (grid === undefined || !this.zeros.has(node.inputs[0] ?? "")) {
+    const [id = "", scale, zeroPoint] = node.inputs;
+    const zero = this.zeros.get(id);
+    if (zero === undefined) {
       this.#emit.add(node);
       return;
     }
-    this.#emit.scalarMul(node.inputs[0] ?? "", grid.scale, node.id);
+    const [step, from] = [scale, zeroPoint].map(
+      (at) => constantOf(this.#nodes.get(at ?? ""))?.data,
+    );
+    if (step?.length !== 1 || (from !== undefined && from.length !== 1)) {
+      throw workError("integers are dequantized with one scale alone", {
+        node: describe(node),
+        got: `${step?.length ?? "computed"} scales`,
+      });
+    }
+    const raised = this.#raised(node, id, zero - Number(from?.[0] ?? 0));
+    this.#emit.scalarMul(raised, Number(step[0]), node.id);
   }
 
-  /** Float operators, and those that only move integers: as they are, the range going with them. */
+  /** `x + by`; integers. */
+  #raised(node: Node, x: string, by: number): string {
+    if (by === 0) return x;
+    const id = this.#emit.fresh(`${node.id}.raised`);
+    const constant = this.#emit.constant(`${id}.by`, float32([], [by]));
+    return this.#emit.add({ op: "add", id, inputs: [x, constant], attrs: {} });
+  }
+
+  /** Float operators, and those that only move integers, which stay as they are. */
   #other(node: Node): void {
-    this.#emit.add(node);
-    const [first, ...rest] = node.inputs.map((id) => this.#ranges.get(id));
-    const zero = this.zeros.get(node.inputs[0] ?? "");
-    if (first === undefined || zero === undefined) return;
-    const hull = rest.reduce<Interval>(
-      (wide, range) => ({
-        lo: Math.min(wide.lo, range?.lo ?? wide.lo),
-        hi: Math.max(wide.hi, range?.hi ?? wide.hi),
-      }),
-      first,
-    );
-    this.zeros.set(node.id, zero);
-    this.#ranges.set(node.id, hull);
+    const held = node.op === "zeroInsert" || node.inputs.some((id) => this.zeros.has(id));
+    if (!held || !movesIntegers(node)) {
+      this.#emit.add(node);
+      return;
+    }
+    this.#emit.add({ ...node, inputs: node.inputs.map((id) => this.#held(id)) });
+    const zero = this.zeros.get(node.inputs[0] ?? "") ?? 0;
+    if (this.#ranges.has(node.id)) this.zeros.set(node.id, zero);
   }
 }
 

@@ -10,6 +10,7 @@ import { hostIds, readByHost } from "../ir/host.ts";
 import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import { foldPriorBox } from "../passes/fold-prior-box.ts";
+import { foldQuantLayers } from "../passes/fold-quant-layers.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { runScalar } from "./scalar/run-scalar.ts";
 
@@ -37,7 +38,7 @@ export async function openSession(
   runtime: Runtime,
   options: SessionOptions = {},
 ): Promise<GraphSession> {
-  const parts = splitAtHost(foldPriorBox(graph), options.taps ?? []);
+  const parts = splitAtHost(foldQuantLayers(foldPriorBox(graph)), options.taps ?? []);
   const { device, host } = parts;
   const batch = options.batch ?? "symbolic";
   const session =

@@ -11,7 +11,7 @@ import { type Builder, emit, type LayerContext, type LayerImporter } from "./con
 import { dataTypes } from "./deploy.ts";
 import { activationImporters } from "./import-activation.ts";
 import { kernelImporters } from "./import-conv.ts";
-import { inputShape } from "./import-input.ts";
+import { inputShape, transformed } from "./import-input.ts";
 import { normImporters } from "./import-norm.ts";
 import { poolImporters } from "./import-pool.ts";
 import { shapeImporters } from "./import-shape.ts";
@@ -78,7 +78,7 @@ function addInputs(
       isFirst && wanted !== undefined ? wanted : inputShape(layer, index, layers, builder.store);
     const context = { builder, layer, name: top, label: `input "${top}"`, inputs: [] };
     const id = emit(context, "input", [], { dtype: "float32", shape });
-    blobs.set(top, { id, isData: true, read: false });
+    blobs.set(top, { id: transformed(context, id), isData: true, read: false });
   }
 }
 

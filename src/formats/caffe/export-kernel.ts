@@ -6,6 +6,7 @@ import { describe } from "../../ir/graph.ts";
 import type { ConvAttrs, Node, PoolAttrs } from "../../ir/ops.ts";
 import type { MessageInit } from "../../protobuf/schema.ts";
 import { asNchw, type Pads, type Pair } from "../../tensor/shape.ts";
+import { precisionWords } from "./coef-precision.ts";
 import {
   blobOf,
   type ExportContext,
@@ -73,7 +74,13 @@ export function exportDeconv(node: Node<"deconv">, context: ExportContext): Laye
 
 export function exportQuantConv(node: Node<"quantConv">, context: ExportContext): LayerInit {
   const layer = convolution(context, node, "QuantConvolution");
-  return { ...layer, quant_convolution_param: node.attrs.quant };
+  const { precision, parameterBits, shiftEnabled } = node.attrs;
+  const quant_convolution_param = {
+    coef_precision: precisionWords[precision],
+    bw_params: parameterBits,
+    shift_enable: shiftEnabled,
+  };
+  return { ...layer, quant_convolution_param };
 }
 
 export function exportLinear(node: Node<"linear">, context: ExportContext): LayerInit {

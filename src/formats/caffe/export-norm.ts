@@ -97,11 +97,12 @@ export function exportPrelu(node: Node<"prelu">, context: ExportContext): LayerI
 
 export function exportQuantRelu(node: Node<"quantRelu">, context: ExportContext): LayerInit {
   const cap = weightOf(context, node, 1);
-  const shared = isShared(context, node, cap.data.length);
+  const { slope, bits, quantized } = node.attrs;
   const quant_relu_param = {
-    ...(shared ? { channel_shared: true } : {}),
-    ...(node.attrs.slope === 0 ? {} : { negative_slope: node.attrs.slope }),
-    ...node.attrs.quant,
+    channel_shared: isShared(context, node, cap.data.length),
+    act_bits: bits,
+    quant_enable: quantized,
+    ...(slope === 0 ? {} : { negative_slope: slope }),
   };
   return layerFor(context, node, "QuantReLU", { quant_relu_param, blobs: [blobOf(cap)] });
 }

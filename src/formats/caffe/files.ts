@@ -1,12 +1,12 @@
 /**
  * Caffe's two files as messages: prototxt text and caffemodel bytes, read and written. Nothing is
- * upgraded or interpreted here; what is read is written back the same.
+ * upgraded or interpreted here; what is read is written back the same, the GTI kit's fields under the kit's numbers.
  */
 import { inputError } from "../../error.ts";
 import type { OnWarning } from "../../notice.ts";
-import { decode, encode } from "../../protobuf/binary.ts";
 import type { Message, MessageInit } from "../../protobuf/schema.ts";
 import { decodeText, parseText, printText } from "../../protobuf/text.ts";
+import { decodeNet, encodeNet } from "./kit-numbers.ts";
 import {
   type CaffeSchema,
   caffeSchema,
@@ -50,10 +50,10 @@ const limits = { objects: 400_000 };
 /** A caffemodel. Weights are views of the bytes. Throws an input error with the byte offset. */
 export function readCaffemodel(file: NamedBytes): NetParameter {
   if (file.bytes.length === 0) throw inputError("the file is empty", { where: file.name });
-  return decode(caffeSchema, "NetParameter", file.bytes, { file: file.name, limits });
+  return decodeNet(file.bytes, { file: file.name, limits });
 }
 
 /** A message as caffemodel. */
 export function writeCaffemodel(net: MessageInit<CaffeSchema, "NetParameter">): Uint8Array {
-  return encode(caffeSchema, "NetParameter", net);
+  return encodeNet(net);
 }

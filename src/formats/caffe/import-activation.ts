@@ -2,6 +2,7 @@
  * Layers that work element by element on one blob: rectifiers and their kin, Power, Exp, Log.
  */
 import {
+  constant,
   emit,
   fault,
   inputOf,
@@ -11,6 +12,7 @@ import {
   weight,
 } from "./context.ts";
 import { setting } from "./schema/schema.ts";
+import { layerWeight } from "./weights.ts";
 
 const importReLU: LayerImporter = (context) => {
   const slope = setting("ReLUParameter", context.layer.relu_param, "negative_slope");
@@ -41,20 +43,42 @@ const importPReLU: LayerImporter = (context) => {
   return [emit(context, "prelu", [inputOf(context, 0), slope], {})];
 };
 
-/** The GTI chips' activation; its own parameters are kept as they stand, without defaults. */
+/** The GTI chips' activation: a cap for the whole layer, or one per channel. */
 const importQuantReLU: LayerImporter = (context) => {
   const param = context.layer.quant_relu_param;
-  const shape = perChannel(context, setting("QuantReLUParameter", param, "channel_shared"));
-  const filler = param?.filler ?? { type: "constant", value: 0.25 };
-  const cap = weight(context, "cap", { index: 0, count: 1, shape, filler });
+  const spec = {
+    index: 0,
+    count: 1,
+    shape: perChannel(context, setting("QuantReLUParameter", param, "channel_shared")),
+    filler: param?.filler ?? { type: "constant", value: 0.25 },
+  };
+  const caps = layerWeight(context.builder.store, context.layer, spec);
+  const bits = setting("QuantReLUParameter", param, "act_bits");
+  const quantized = setting("QuantReLUParameter", param, "quant_enable");
+  if (quantized) checkQuantized(context, bits, caps.data);
   const slope = setting("QuantReLUParameter", param, "negative_slope");
-  const quant: Record<string, string | number | boolean> = {};
-  for (const key of ["channel_shared", "act_bits", "quant_enable"] as const) {
-    const value = param?.[key];
-    if (value !== undefined) quant[key] = value;
-  }
-  return [emit(context, "quantRelu", [inputOf(context, 0), cap], { slope, quant })];
+  const inputs = [inputOf(context, 0), constant(context, "cap", caps)];
+  return [emit(context, "quantRelu", inputs, { slope, bits, quantized })];
 };
+
+/** Widest activation: its largest level still is an int32. */
+const maxActivationBits = 31;
+
+/** Throws where the reference would divide by zero, or give one value whatever it reads. */
+function checkQuantized(context: LayerContext, bits: number, caps: Float32Array): void {
+  if (bits < 1 || bits > maxActivationBits) {
+    throw fault(context, "act_bits is out of range", {
+      expected: `1..${maxActivationBits} (5 or 10 on the chips)`,
+      got: `${bits}`,
+    });
+  }
+  const wrong = caps.find((cap) => !(cap > 0 && cap < Infinity));
+  if (wrong === undefined) return;
+  throw fault(context, "the cap of a quantized activation must be above 0", {
+    got: `${wrong}`,
+    hint: "Calibrate the network, or set quant_enable to false",
+  });
+}
 
 const importELU: LayerImporter = (context) => {
   const alpha = setting("ELUParameter", context.layer.elu_param, "alpha");

@@ -2,7 +2,7 @@
  * Layers with kernels: Convolution and its depthwise and quantized kin, Deconvolution, InnerProduct.
  */
 
-import type { ConvAttrs } from "../../ir/ops.ts";
+import type { ConvAttrs, Ops } from "../../ir/ops.ts";
 import {
   elementCount,
   normalizeAxis,
@@ -11,6 +11,7 @@ import {
   type Shape,
 } from "../../tensor/shape.ts";
 import { float32 } from "../../tensor/tensor.ts";
+import { precisionOf } from "./coef-precision.ts";
 import {
   constant,
   emit,
@@ -137,15 +138,33 @@ function oneBottom(context: LayerContext): void {
   }
 }
 
-/** The GTI chips' convolution: its own parameters are kept as they stand, without defaults. */
+/** The GTI chips' convolution: its weights and bias stay as they are, the node says how to round them. */
 const importQuantConvolution: LayerImporter = (context) => {
   oneBottom(context);
   const [inputs, attrs] = convInputs(context);
-  const { $unknown: _, ...given } = context.layer.quant_convolution_param ?? {};
-  const quant: Record<string, string | number | boolean> = {};
-  for (const [key, value] of Object.entries(given)) if (value !== undefined) quant[key] = value;
-  return [emit(context, "quantConv", inputs, { ...attrs, quant })];
+  return [emit(context, "quantConv", inputs, { ...attrs, ...roundingOf(context) })];
 };
+
+/** Widths of a stored magnitude that float32 arithmetic can hold. */
+const [minBits, maxBits] = [2, 24];
+
+function roundingOf(
+  context: LayerContext,
+): Pick<Ops["quantConv"], "precision" | "parameterBits" | "shiftEnabled"> {
+  const param = context.layer.quant_convolution_param;
+  const word = setting("QuantConvolutionParameter", param, "coef_precision");
+  const precision = precisionOf(word);
+  if (precision === undefined) throw fault(context, "unknown coef_precision", { got: `${word}` });
+  const parameterBits = setting("QuantConvolutionParameter", param, "bw_params");
+  if (precision !== "float" && (parameterBits < minBits || parameterBits > maxBits)) {
+    throw fault(context, "bw_params is out of range", {
+      expected: `${minBits}..${maxBits} (12 on the 2801 and 2803, 8 on the 5801)`,
+      got: `${parameterBits}`,
+    });
+  }
+  const shiftEnabled = setting("QuantConvolutionParameter", param, "shift_enable");
+  return { precision, parameterBits, shiftEnabled };
+}
 
 const importDeconvolution: LayerImporter = (context) => {
   oneBottom(context);

@@ -1,11 +1,53 @@
 /**
  * Input and data layers as graph inputs: the shape is declared, stated by the caller, or put together
- * from crop size, colour and the first weights.
+ * from crop size, colour and the first weights. Of the layer's transformation only the GTI kit's rounding
+ * to fewer bits is part of the graph.
  */
 import { inputError } from "../../error.ts";
 import type { Shape } from "../../tensor/shape.ts";
+import { emit, fault, type LayerContext } from "./context.ts";
 import { type LayerParameter, setting } from "./schema/schema.ts";
 import { blobShape, type WeightStore } from "./weights.ts";
+
+/** The layers whose weights tell how many channels a picture has. */
+const convolutions: ReadonlySet<string> = new Set(["Convolution", "QuantConvolution"]);
+
+/** Widths that the GTI kit's 16-bit arithmetic takes. */
+const maxBits = 16;
+
+/**
+ * What a data layer makes of the pictures `id`: with `quant_enable` (GTI kit) levels of fewer bits. Mean and
+ * scale are then not applied, which a warning says.
+ */
+export function transformed(context: LayerContext, id: string): string {
+  const transform = context.layer.transform_param;
+  if (!setting("TransformationParameter", transform, "quant_enable")) return id;
+  if (context.layer.type === "Input") {
+    warn(context, "an Input layer does not transform: quant_enable is ignored");
+    return id;
+  }
+  const from = setting("TransformationParameter", transform, "bw_in");
+  const to = setting("TransformationParameter", transform, "bw_out");
+  if ([from, to].some((bits) => bits < 1 || bits > maxBits)) {
+    throw fault(context, "bw_in and bw_out are out of range", {
+      expected: `1..${maxBits}`,
+      got: `${from}, ${to}`,
+    });
+  }
+  const ignored = [
+    ...(transform?.mean_file === undefined ? [] : ["mean_file"]),
+    ...(transform?.mean_value.length ? ["mean_value"] : []),
+    ...(setting("TransformationParameter", transform, "scale") === 1 ? [] : ["scale"]),
+  ];
+  if (ignored.length > 0) {
+    warn(context, `with quant_enable the layer does not apply ${ignored.join(" and ")}`);
+  }
+  return emit(context, "reduceBits", [id], { from, to }, "levels");
+}
+
+function warn(context: LayerContext, message: string): void {
+  context.builder.onWarning({ id: "quant-input", message, where: context.label });
+}
 
 /** The shape of top `index` of an Input or data layer. Throws where nothing tells it. */
 export function inputShape(
@@ -62,7 +104,9 @@ function channelsOf(
   layers: readonly LayerParameter[],
   store: WeightStore,
 ): number {
-  const reader = layers.find((one) => one.type === "Convolution" && one.bottom[0] === layer.top[0]);
+  const reader = layers.find(
+    (one) => convolutions.has(one.type ?? "") && one.bottom[0] === layer.top[0],
+  );
   const blob = store.blobs?.get(reader?.name ?? "")?.[0];
   const perGroup = blob === undefined ? undefined : blobShape(blob)[1];
   if (perGroup) {

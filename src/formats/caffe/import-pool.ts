@@ -62,15 +62,14 @@ function attrsOf(context: LayerContext, param: PoolingParameter | undefined): Po
 }
 
 /**
- * The GTI chips' `sample`: the top left pixel of each window. That is a window of one pixel, cut to
- * the rows and columns that the real windows have.
+ * The GTI chips' `sample`: the top left pixel of each window, as far as it lies in the image. That is a window of
+ * one pixel, cut to the rows and columns that the real windows have. (Its size rounds up as Caffe's own: for one
+ * pixel that makes no difference.)
  */
 function sampled(context: LayerContext, attrs: PoolAttrs, image: Pair): string {
-  if (attrs.pads.some((pad) => pad !== 0)) {
-    throw fault(context, "sample with pad is not supported", { got: attrs.pads.join(", ") });
-  }
   const wanted = poolGeometry(image, attrs, context.label).output;
-  const single: PoolAttrs = { ...attrs, kernel: [1, 1], ceil: false };
+  if (attrs.pads.some((pad) => pad !== 0)) return sampledInPads(context, attrs, wanted);
+  const single: PoolAttrs = { ...attrs, kernel: [1, 1], ceil: true };
   const given = poolGeometry(image, single, context.label).output;
   const cuts = ([0, 1] as const).filter((axis) => wanted[axis] !== given[axis]);
   const suffix = cuts.length === 0 ? undefined : "sampled";
@@ -80,6 +79,46 @@ function sampled(context: LayerContext, attrs: PoolAttrs, image: Pair): string {
     const cut = { axis: axis + 2, start: 0, end: wanted[axis] };
     return emit(context, "slice", [input], cut, axis === last ? undefined : "rows");
   }, pixels);
+}
+
+/** Windows that start in the pad show the first row or column; an axis with a pad comes last. */
+function sampledInPads(context: LayerContext, attrs: PoolAttrs, wanted: Pair): string {
+  const axes = attrs.pads[1] === 0 ? ([1, 0] as const) : ([0, 1] as const);
+  return axes.reduce(
+    (input, axis, at) => {
+      const suffix = at === 1 ? undefined : "sampled";
+      const [stride, pad, count] = [attrs.stride[axis], attrs.pads[axis], wanted[axis]];
+      const inPad = Math.min(Math.ceil(pad / stride), count);
+      if (inPad === 0) return everyPixel(context, input, { axis, stride, start: 0, count }, suffix);
+      const first = emit(context, "slice", [input], { axis: axis + 2, start: 0, end: 1 }, "first");
+      const rest = { axis, stride, start: inPad * stride - pad, count: count - inPad };
+      const parts = Array.from({ length: inPad }, () => first);
+      if (rest.count > 0) parts.push(everyPixel(context, input, rest, "rest"));
+      return emit(context, "concat", parts, { axis: axis + 2 }, suffix);
+    },
+    inputOf(context, 0),
+  );
+}
+
+type Steps = {
+  readonly axis: 0 | 1;
+  readonly stride: number;
+  readonly start: number;
+  readonly count: number;
+};
+
+/** `count` rows or columns from `start` on, each `stride` behind the one before. */
+function everyPixel(
+  context: LayerContext,
+  input: string,
+  { axis, stride, start, count }: Steps,
+  suffix: string | undefined,
+): string {
+  const end = start + (count - 1) * stride + 1;
+  const part = emit(context, "slice", [input], { axis: axis + 2, start, end }, "part");
+  const step: Pair = axis === 0 ? [stride, 1] : [1, stride];
+  const window = { kernel: [1, 1], stride: step, dilation: [1, 1] } as const;
+  return emit(context, "maxPool", [part], { ...window, pads: [0, 0, 0, 0], ceil: true }, suffix);
 }
 
 export const poolImporters: { readonly [type: string]: LayerImporter } = { Pooling: importPooling };

@@ -261,7 +261,7 @@ describe("weights", () => {
     const text = layer(
       "Deconvolution",
       `convolution_param { num_output: 4 group: 4 kernel_size: 2
-      stride: 2 bias_term: false weight_filler { value_array: [1, 0, 0, 0] } }`,
+      stride: 2 bias_term: false weight_filler { type: "constant_array" value_array: [1, 0, 0, 0] } }`,
     );
     const graph = read(head + text, [{ name: "other" }], warnings);
     const [weights] = graph.nodes.filter((node) => node.op === "const");

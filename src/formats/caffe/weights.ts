@@ -94,7 +94,7 @@ function withoutBlob(store: WeightStore, name: string, spec: WeightSpec): Tensor
       hint: "Give its caffemodel",
     });
   }
-  const data = fill(spec.filler, spec.shape);
+  const data = fill(spec.filler, spec.shape, name);
   (data === undefined ? store.missing : store.filled).add(name);
   return float32(spec.shape, data ?? new Float32Array(elementCount(spec.shape)));
 }
@@ -141,13 +141,26 @@ function squeeze(shape: Shape): Shape {
 }
 
 /** Values of a filler that is no dice: constant, constant_array or bilinear; undefined otherwise. */
-function fill(filler: WeightSpec["filler"], shape: Shape): Float32Array | undefined {
+function fill(filler: WeightSpec["filler"], shape: Shape, name: string): Float32Array | undefined {
   if (filler === undefined) return undefined;
   const type = setting("FillerParameter", filler, "type");
   const count = elementCount(shape);
   const values = filler.value_array ?? [];
+  if (type === "constant_array") {
+    if (values.length > 0 && count % values.length === 0) {
+      return Float32Array.from({ length: count }, (_, at) => values[at % values.length] ?? 0);
+    }
+    throw inputError("value_array must fill the weights a whole number of times", {
+      node: `layer "${name}"`,
+      expected: `a divisor of ${count} values`,
+      got: `${values.length}`,
+    });
+  }
   if (values.length > 0) {
-    return Float32Array.from({ length: count }, (_, at) => values[at % values.length] ?? 0);
+    throw inputError("a filler with value_array is of type constant_array", {
+      node: `layer "${name}"`,
+      got: `"${type}"`,
+    });
   }
   if (type === "constant") {
     return new Float32Array(count).fill(setting("FillerParameter", filler, "value"));

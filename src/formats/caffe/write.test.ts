@@ -31,7 +31,11 @@ const layers: readonly string[] = [
     bias_term: false weight_filler { type: "bilinear" } }`,
   `type: "QuantConvolution" convolution_param { num_output: 6 kernel_size: 3 weight_${constant}
     bias_${constant} } quant_convolution_param { coef_precision: TWO_BITS shift_enable: true }`,
+  `type: "QuantConvolution" convolution_param { num_output: 6 kernel_size: 1 bias_term: false
+    weight_${constant} } quant_convolution_param { coef_precision: DYNAMIC_FIXED_POINT bw_params: 12 }`,
   `type: "QuantReLU" quant_relu_param { act_bits: 10 quant_enable: true channel_shared: true }`,
+  `type: "QuantReLU" quant_relu_param { channel_shared: false negative_slope: 0.1 ${constant} }`,
+  'type: "Pooling" pooling_param { kernel_size: 2 stride: 2 sample: true }',
   `type: "InnerProduct" inner_product_param { num_output: 3 weight_${constant} bias_${constant} }`,
   'type: "Pooling" pooling_param { kernel_size: 3 stride: 2 }',
   'type: "Pooling" pooling_param { kernel_size: 3 stride: 2 round_mode: FLOOR }',

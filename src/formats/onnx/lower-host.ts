@@ -1,6 +1,5 @@
 /**
- * Operators that ONNX does not have: default boxes are constants, others run on the host, or belong
- * to one chip's arithmetic.
+ * Operators that ONNX does not have: default boxes are constants, others run on the host.
  */
 import { workError } from "../../error.ts";
 import { describe } from "../../ir/graph.ts";
@@ -21,13 +20,5 @@ export function refuseHost(node: Node): never {
   throw workError("has no ONNX form: the engine runs it on the host", {
     node: describe(node),
     hint: "End the exported graph before it",
-  });
-}
-
-/** Throws: these describe a chip's own arithmetic. */
-export function refuseChip(node: Node): never {
-  throw workError("its arithmetic belongs to a chip target", {
-    node: describe(node),
-    hint: "Convert the network for that chip, which replaces these layers",
   });
 }

@@ -16,13 +16,13 @@ import {
 import { lowerAdd, lowerDiv, lowerMaximum, lowerMul, lowerSub } from "./lower-arithmetic.ts";
 import { lowerConv, lowerDeconv, lowerLinear } from "./lower-conv.ts";
 import { lowerPriorBox, refuseHost } from "./lower-host.ts";
-import { lowerReduceBits, lowerToLevels, lowerZeroInsert } from "./lower-levels.ts";
-import { needsFold, lowerQuantRelu } from "./lower-quant-layers.ts";
 import { integerRules } from "./lower-integer.ts";
+import { lowerReduceBits, lowerToLevels, lowerZeroInsert } from "./lower-levels.ts";
 import { lowerBatchNorm, lowerBias, lowerLrn, lowerNormalize, lowerScale } from "./lower-norm.ts";
 import { lowerOpaque, lowerResult } from "./lower-opaque.ts";
 import { lowerPad } from "./lower-pad.ts";
 import { lowerAvgPool, lowerMaxPool, lowerStochasticPool } from "./lower-pool.ts";
+import { lowerQuantRelu, needsFold } from "./lower-quant-layers.ts";
 import { lowerDequantize, lowerQuantize } from "./lower-quantize.ts";
 import { lowerResize } from "./lower-resize.ts";
 import { lowerArgMax } from "./lower-select.ts";

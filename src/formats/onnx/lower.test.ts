@@ -539,12 +539,15 @@ describe("operators that ONNX does not have", () => {
   });
 
   it("are refused by name where they run elsewhere", () => {
-    const quantRelu = {
-      op: "quantRelu",
+    const quantConv = {
+      op: "quantConv",
       inputs: ["x", "x"],
-      attrs: { slope: 0, quant: {} },
+      attrs: {
+        ...{ stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1], groups: 1 },
+        ...{ precision: "oneBit", parameterBits: 12, shiftEnabled: true },
+      },
     } as const;
-    expect(refused(quantRelu)).toThrow(/quantRelu "y": its arithmetic belongs to a chip target/);
+    expect(refused(quantConv)).toThrow(/quantConv "y".*foldQuantLayers/);
     const multiplier = { xZero: 0, multiplier: 1, output: { yZero: 0, qMin: 0, qMax: 255 } };
     const requantize = { op: "requantize", inputs: ["x"], attrs: multiplier } as const;
     expect(refused(requantize)).toThrow(/requantize "y": integer layers/);

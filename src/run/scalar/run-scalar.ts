@@ -26,7 +26,7 @@ export type ScalarOptions = {
  * the declared one. A value is dropped after its last reader.
  *
  * Throws a usage error where a feed is missing or does not fit, a work error for operators that only
- * ONNX Runtime (`opaque`) or a chip target (`quantConv`, `quantRelu`) can run.
+ * ONNX Runtime can run (`opaque`).
  */
 export function runScalar(
   graph: Graph,

@@ -43,11 +43,3 @@ export function unknownOperator(node: Node<"opaque"> | Node<"result">): never {
     hint: "Only ONNX Runtime runs it; compare from the nodes behind it on",
   });
 }
-
-/** An operator whose arithmetic belongs to a chip. */
-export function chipOperator(node: Node<"quantConv"> | Node<"quantRelu">): never {
-  throw workError("the arithmetic of this operator is defined by a chip target", {
-    node: describe(node),
-    hint: "Choose the target that the network was trained for",
-  });
-}

@@ -22,7 +22,7 @@ export const caffeDataMessages = {
     mean_value: { number: 5, type: "float", repeated: true },
     force_color: { number: 6, type: "bool", default: false },
     force_gray: { number: 7, type: "bool", default: false },
-    // SSD has its resizing here, the GTI chips' Caffe `quant_enable`: `quant_enable` is text only.
+    // SSD has its resizing here, the GTI kit `quant_enable`, `bw_in` and `bw_out`: see kit-numbers.ts.
     resize_param: { number: 8, type: "message", message: "ResizeParameter" },
     noise_param: { number: 9, type: "message", message: "NoiseParameter" },
     emit_constraint: { number: 10, type: "message", message: "EmitConstraint" },

@@ -154,7 +154,7 @@ export const caffeLayerMessages = {
   },
   QuantReLUParameter: {
     filler: { number: 1, type: "message", message: "FillerParameter" },
-    channel_shared: { number: 2, type: "bool", default: false },
+    channel_shared: { number: 2, type: "bool", default: true },
     act_bits: { number: 3, type: "uint32", default: 5 },
     quant_enable: { number: 4, type: "bool", default: false },
     negative_slope: { number: 5, type: "float", default: 0 },

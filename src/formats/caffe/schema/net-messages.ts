@@ -105,6 +105,7 @@ export const caffeNetMessages = {
       message: "DetectionEvaluateParameter",
     },
     norm_param: { number: 206, type: "message", message: "NormalizeParameter" },
+    // The kit's numbers; its manual's are read too: see kit-numbers.ts.
     quant_convolution_param: { number: 300, type: "message", message: "QuantConvolutionParameter" },
     quant_relu_param: { number: 301, type: "message", message: "QuantReLUParameter" },
     // Forks give these two several numbers, some of them taken above; ours are free ones.
