@@ -3,7 +3,7 @@
  * here is internal.
  */
 
-export { targetNamed, targets } from "./chips/registry.ts";
+export { layeredTargetNamed, qdqTargetNamed, targetNamed, targets } from "./chips/registry.ts";
 export type { Dataset, Sample } from "./data/dataset.ts";
 export { openDataset, readMean } from "./data/open.node.ts";
 export { checkPreprocess, defaultPreprocess, type Preprocess } from "./data/preprocess.ts";

@@ -14,7 +14,7 @@ import {
   openDataset,
   type Preprocess,
   planQuantization,
-  targetNamed,
+  qdqTargetNamed,
   wantedValues,
 } from "../src/index.ts";
 import type { Calibration } from "../src/quantize/calibrate.ts";
@@ -32,7 +32,7 @@ async function bothWays({ files, preprocess }: Net, method: RangeMethod, limit: 
   const root = folder ?? "";
   const { graph } = await loadModel(files.map((file) => join(root, "models", file)));
   const float = canonicalize(graph);
-  const wanted = wantedValues(planQuantization(float, targetNamed("int8")));
+  const wanted = wantedValues(planQuantization(float, qdqTargetNamed("int8")));
   const runtime = await nodeRuntime();
   const observe = async (everyPixel: boolean): Promise<Calibration> => {
     const dataset = await openDataset(join(root, "imagenet", "calibrate"), { limit, seed: 1 });
@@ -46,7 +46,7 @@ function differences(
   { sampled, full }: { readonly sampled: Calibration; readonly full: Calibration },
   method: RangeMethod,
 ): readonly number[] {
-  const format = { number: targetNamed("int8").activations.unsigned };
+  const format = { number: qdqTargetNamed("int8").activations.unsigned };
   return [...full.values].flatMap(([id, { statistics }]) => {
     const other = sampled.values.get(id)?.statistics;
     if (other === undefined || statistics.extremes.count === 0) return [];

@@ -1,6 +1,6 @@
 /**
  * The fast simulation of layers that shift equals the scalar definition on every element: random layers over kernels,
- * strides, groups, weight styles, shifts, identities and accumulators, and random chains of such layers.
+ * strides, groups, weight styles, shifts, identities and accumulators.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -12,58 +12,22 @@ import { accumulatorNeeds } from "../src/passes/accumulator-bounds.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { openSession } from "../src/run/session.ts";
 import { simulationOfIntegers } from "../src/run/simulate.ts";
-import { createRandom } from "../src/tensor/random.ts";
 import { elementCount, type Shape } from "../src/tensor/shape.ts";
+import { type DType, float32, type Tensor, tensor, toNumbers } from "../src/tensor/tensor.ts";
 import {
-  type DType,
-  float32,
-  type Tensor,
-  type TensorType,
-  tensor,
-  toNumbers,
-} from "../src/tensor/tensor.ts";
+  constant,
+  type Draw,
+  drawing,
+  firstDifference,
+  inputNode,
+  nothing,
+  type Style,
+  samplePool,
+  styledWeights,
+} from "./shifted-cases.ts";
 
 const layersTried = 500;
-const chainsTried = 60;
 const exactLimit = 2 ** 24;
-const nothing: Tensor = float32([0], []);
-
-type Draw = (lo: number, hi: number) => number;
-
-function drawing(seed: number): Draw {
-  const random = createRandom(seed);
-  return (lo, hi) => lo + random.below(hi - lo + 1);
-}
-
-function constant(id: string, value: Tensor): Node {
-  return { op: "const", id, inputs: [], attrs: { tensor: value } };
-}
-
-type Style = 1 | 2 | 3 | 5 | 8 | 12;
-
-/** Masks of the schemes whose kernels have a magnitude, and the largest such magnitude. */
-const schemes = {
-  1: { mask: [-1, 1], most: 2047 },
-  2: { mask: [-1, 0, 1, 1], most: 2047 },
-  3: { mask: [-4, -2, -1, 0, 1, 2, 4, 4], most: 511 },
-  5: { mask: [-15, -7, -1, 0, 1, 5, 8, 12, 15], most: 136 },
-  8: { mask: Array.from({ length: 255 }, (_, at) => at - 100), most: 1 },
-  12: { mask: Array.from({ length: 4095 }, (_, at) => Math.min(at - 1500, 2047)), most: 1 },
-} as const;
-
-/** Integers as the chips hold them: a magnitude per kernel times a mask, or free values. Rather above 0. */
-function styledWeights(shape: Shape, bits: Style, draw: Draw): Int16Array {
-  const taps = (shape[2] ?? 1) * (shape[3] ?? 1);
-  const { mask, most } = schemes[bits];
-  const weights = new Int16Array(elementCount(shape));
-  for (let first = 0; first < weights.length; first += taps) {
-    const magnitude = draw(1, most);
-    for (let at = first; at < first + taps; at += 1) {
-      weights[at] = (mask[draw(0, mask.length - 1)] ?? 0) * magnitude;
-    }
-  }
-  return weights;
-}
 
 const layer = fc.record({
   seed: fc.nat(),
@@ -112,10 +76,6 @@ function values(dtype: DType, shape: Shape, next: () => number): Tensor {
     default:
       return float32(shape, list);
   }
-}
-
-function inputNode(id: string, { dtype, shape }: TensorType): Node {
-  return { op: "input", id, inputs: [], attrs: { dtype, shape } };
 }
 
 function outputOf(spec: Layer): ShiftOutput {
@@ -275,24 +235,13 @@ function identityOf(spec: Layer, shape: Shape, draw: Draw): Identity {
   return { nodes, ids: ["z.sums"], feeds: [["z", z]] };
 }
 
-function samplePool(stride: readonly [number, number]): Extract<Node, { op: "maxPool" }>["attrs"] {
-  return { kernel: [1, 1], stride, pads: [0, 0, 0, 0], dilation: [1, 1], ceil: false };
-}
-
-/** Index of the first element that differs; -1 where none does. */
-function firstDifference(wanted: Tensor, got: Tensor, zero: number): number {
-  if (wanted.data.length !== got.data.length) return 0;
-  const [a, b] = [toNumbers(wanted), toNumbers(got)];
-  return a.findIndex((value, at) => value !== (b[at] ?? Number.NaN) + zero);
-}
-
 /**
  * Whether float32 may refuse the layer: its sums are given as they are, or wrapped, or it is wider than any chip's.
  * Levels of a chip's width are never refused.
  */
 function mayRefuse(spec: Layer): boolean {
   const whole = spec.kind === "accumulator" || spec.accumulator === "wrap";
-  return whole || (spec.outputBits === 16 && spec.bias === "huge");
+  return whole || (spec.outputBits === 16 && (spec.bias === "huge" || spec.identity === "sums"));
 }
 
 /** The lowered graph; undefined where it is refused. */
@@ -338,192 +287,8 @@ test(`lowered equals scalar on ${layersTried} random shifting layers`, async () 
     { numRuns: layersTried, seed: 23 },
   );
   // What was tried is what was meant: many layers pass 2^24 and give levels between the ends of the clamp.
-  console.log(seen);
   expect(seen.layers).toBeGreaterThan(layersTried * 0.7);
   expect(seen.wide).toBeGreaterThan(50);
   expect(seen.inside).toBeGreaterThan(25);
   expect(seen.overflowing).toBeGreaterThan(50);
-}, 120_000);
-
-/** A chain that grows: what its last value is, and all nodes so far. */
-class Chain {
-  readonly nodes: Node[] = [];
-  readonly #draw: Draw;
-  readonly #bits: 5 | 10;
-  #value: { readonly id: string; readonly channels: number; readonly size: number };
-  #count = 0;
-
-  constructor(draw: Draw) {
-    this.#draw = draw;
-    this.#bits = draw(0, 2) === 0 ? 10 : 5;
-    const shape = [2, 3, 12, 12];
-    this.#value = { id: "levels", channels: 3, size: 12 };
-    this.nodes.push(
-      { op: "input", id: "x", inputs: [], attrs: { dtype: "float32", shape } },
-      { op: "reduceBits", id: "levels", inputs: ["x"], attrs: { from: 10, to: this.#bits } },
-    );
-  }
-
-  get last(): string {
-    return this.#value.id;
-  }
-
-  grow(): void {
-    const { channels, size } = this.#value;
-    switch (this.#draw(0, 9)) {
-      case 0:
-        if (size >= 4) this.#move("maxPool", { ...samplePool([2, 2]), kernel: [2, 2] }, size / 2);
-        break;
-      case 1:
-        if (size >= 4) this.#move("maxPool", samplePool([2, 2]), size / 2);
-        break;
-      case 2: {
-        const attrs = { mode: "nearest", alignCorners: false, factor: [2, 2] } as const;
-        if (size <= 12) this.#move("resize", attrs, size * 2);
-        break;
-      }
-      case 3:
-        if (size <= 12) this.#move("zeroInsert", { factor: [2, 2] }, size * 2);
-        break;
-      case 4:
-        this.#convolve(channels, { identity: this.#value.id });
-        break;
-      case 5: {
-        const input = this.#value;
-        this.#convolve(channels, {});
-        this.#convolve(channels, { identity: input.id });
-        break;
-      }
-      case 6: {
-        const input = this.#value;
-        this.#convolve(8, { pointwise: true, sums: true });
-        const identity = this.#value.id;
-        this.#value = input;
-        this.#convolve(8, { identity });
-        if (size >= 4) this.#move("maxPool", samplePool([2, 2]), size / 2);
-        break;
-      }
-      case 7:
-        this.#convolve(channels, { depthwise: true });
-        break;
-      default:
-        this.#convolve(this.#draw(1, 3) * 8, { pointwise: this.#draw(0, 1) === 0 });
-    }
-  }
-
-  #fresh(base: string): string {
-    this.#count += 1;
-    return `${base}${this.#count}`;
-  }
-
-  #move(op: "maxPool" | "resize" | "zeroInsert", attrs: object, size: number): void {
-    const id = this.#fresh(op);
-    this.nodes.push({ op, id, inputs: [this.#value.id], attrs } as unknown as Node);
-    this.#value = { ...this.#value, id, size: Math.ceil(size) };
-  }
-
-  #convolve(
-    outputs: number,
-    kind: { pointwise?: boolean; depthwise?: boolean; identity?: string; sums?: boolean },
-  ): void {
-    const draw = this.#draw;
-    const id = this.#fresh("conv");
-    const { channels } = this.#value;
-    const groups = kind.depthwise === true ? channels : 1;
-    const kernel = kind.pointwise === true ? 1 : 3;
-    const pad = kernel === 3 ? 1 : 0;
-    const shape = [outputs, channels / groups, kernel, kernel];
-    const style = ([1, 2, 3, 5, 8, 12] as const)[draw(0, 5)] ?? 12;
-    // Sums that are given as they are must be float32 numbers.
-    const divisor = kind.sums === true ? 8 : 1;
-    const weights = styledWeights(shape, style, draw).map(
-      (weight) => (weight * (draw(0, 1) * 2 - 1)) / divisor,
-    );
-    const most = weights.reduce((top, weight) => Math.max(top, Math.abs(weight)), 1);
-    const spread = most * 2 ** this.#bits * Math.sqrt((channels / groups) * kernel * kernel);
-    const shift = Math.max(0, Math.min(15, Math.round(Math.log2(spread)) - this.#bits));
-    const bias = Int32Array.from({ length: outputs }, () => draw(-most, 20 * most));
-    this.nodes.push(
-      constant(`${id}.weight`, tensor("int16", shape, weights)),
-      constant(`${id}.bias`, tensor("int32", [outputs], bias)),
-      {
-        op: "shiftConv",
-        id,
-        inputs: [
-          this.#value.id,
-          `${id}.weight`,
-          `${id}.bias`,
-          ...(kind.identity === undefined ? [] : [kind.identity]),
-        ],
-        attrs: {
-          ...{ stride: [1, 1], pads: [pad, pad, pad, pad], dilation: [1, 1], groups },
-          shift,
-          identityShift: this.nodes.some((node) => node.id === kind.identity && isSums(node))
-            ? draw(0, 2)
-            : shift,
-          output:
-            kind.sums === true
-              ? { kind: "accumulator" }
-              : { kind: "levels", qMin: 0, qMax: 2 ** this.#bits - 1 },
-        },
-      },
-    );
-    this.#value = { ...this.#value, id, channels: outputs };
-  }
-}
-
-function isSums(node: Node): boolean {
-  return node.op === "shiftConv" && node.attrs.output.kind === "accumulator";
-}
-
-function makeChain(seed: number): Omit<Case, "largest"> {
-  const draw = drawing(seed);
-  const chain = new Chain(draw);
-  for (let step = draw(3, 9); step > 0; step -= 1) chain.grow();
-  const nodes: readonly Node[] = [
-    ...chain.nodes,
-    constant("scale", float32([], [0.3])),
-    constant("zero", tensor("uint8", [], new Uint8Array(1))),
-    { op: "dequantize", id: "real", inputs: [chain.last, "scale", "zero"], attrs: { axis: 1 } },
-  ];
-  const x = float32(
-    [2, 3, 12, 12],
-    Array.from({ length: 2 * 3 * 144 }, () => draw(0, 1023)),
-  );
-  const graph = { name: "chain", nodes, outputs: [{ name: "real", id: "real" }], opsets: {} };
-  return { graph, feeds: new Map([["x", x]]) };
-}
-
-test(`every value of ${chainsTried} random chains is the same`, async () => {
-  const runtime = await nodeRuntime({ threads: 1 });
-  const seen = { compared: 0, folded: 0, between: 0 };
-  await fc.assert(
-    fc.asyncProperty(fc.nat(), async (seed) => {
-      const { graph, feeds } = makeChain(seed);
-      const { integer, lowered, zeros } = simulationOfIntegers(graph);
-      const wanted = new Map<string, Tensor>();
-      runScalar(integer, feeds, { onValue: (node, value) => wanted.set(node.id, value) });
-      const taps = lowered.nodes
-        .filter(({ id, op }) => op !== "const" && op !== "input" && wanted.has(id))
-        .map(({ id }) => id);
-      const session = await openSession(lowered, runtime, { batch: 2, taps });
-      const got = await session.run(feeds);
-      await session.release();
-      for (const [id, value] of got) {
-        const other = wanted.get(id) ?? nothing;
-        const wrong = firstDifference(other, value, zeros.get(id) ?? 0);
-        expect(wrong, `${id} in ${printGraph(graph)}`).toBe(-1);
-        seen.compared += 1;
-        if (toNumbers(other).some((q) => q > 0 && q < 31)) seen.between += 1;
-      }
-      const shifting = graph.nodes.filter((node) => node.op === "shiftConv");
-      const known = new Set(lowered.nodes.map(({ id }) => id));
-      seen.folded += shifting.filter(({ id }) => !known.has(id)).length;
-    }),
-    { numRuns: chainsTried, seed: 5 },
-  );
-  console.log(seen);
-  expect(seen.compared).toBeGreaterThan(chainsTried * 4);
-  expect(seen.between).toBeGreaterThan(seen.compared / 2);
-  expect(seen.folded).toBeGreaterThan(5);
 }, 120_000);

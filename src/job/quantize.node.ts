@@ -2,7 +2,7 @@
  * `inlay quantize`: calibrates, quantizes, proves and writes. What is measured is read back from the
  * bytes that are written.
  */
-import { targetNamed } from "../chips/registry.ts";
+import { qdqTargetNamed } from "../chips/registry.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
 import type { Runtime } from "../engine/runtime.ts";
@@ -52,7 +52,7 @@ export function quantizeJob(job: QuantizeJob, context: JobContext): Promise<Quan
 
 async function quantizeModel(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
   const log = warningLog(context);
-  const target = targetNamed(job.target);
+  const target = qdqTargetNamed(job.target);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const whole = verify(floatNetwork(model), "canonical");
   const float = cutHost(whole);

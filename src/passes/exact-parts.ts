@@ -49,7 +49,7 @@ const basesTried: readonly (readonly number[])[] = [
 /** Runs of channels are multiples of this where they can: the engine computes blocks of as many. */
 const channelBlock = 16;
 /** What one more part costs per output, in multiplications: its sum is split and added in several passes. */
-const costOfPart = 200;
+const costOfPart = 400;
 /** Parts of one layer. */
 const maxParts = 1024;
 

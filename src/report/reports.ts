@@ -3,6 +3,7 @@
  * numbers; null stands for "not known" or "does not apply". Shares are percent (0..100), memory is
  * bytes, time is seconds. `schema.ts` says the same as JSON Schema.
  */
+import type { CheckReport } from "./check.ts";
 import type { JsonRecord } from "./json.ts";
 
 /** A warning as `notice.ts` has it, without absent fields. */
@@ -284,6 +285,7 @@ export type JobReport = {
 
 export type Report =
   | InspectReport
+  | CheckReport
   | EvaluateReport
   | CalibrateReport
   | QuantizeReport

@@ -2,6 +2,7 @@
  * The reports as JSON Schema, one per schema id. The compiler holds the field names to the types of
  * `reports.ts`; a snapshot holds the rest.
  */
+import { check } from "./check-schema.ts";
 import { exactDb } from "./json.ts";
 import { type JsonSchema, list, oneOf, orNull, pair, record } from "./json-schema.ts";
 import type {
@@ -256,6 +257,7 @@ const document = (id: SchemaId, schema: JsonSchema): JsonSchema => ({
 /** JSON Schema (draft 2020-12) of every report, by the id in its `schema` field. */
 export const reportSchemas: Readonly<Record<Report["schema"], JsonSchema>> = {
   "inlay.inspect/1": document("inlay.inspect/1", inspect),
+  "inlay.check/1": document("inlay.check/1", check),
   "inlay.evaluate/1": document("inlay.evaluate/1", evaluate),
   "inlay.calibrate/1": document("inlay.calibrate/1", calibrate),
   "inlay.quantize/1": document("inlay.quantize/1", quantize),

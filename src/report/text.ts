@@ -3,6 +3,7 @@
  */
 import type { JobReport, Report } from "./reports.ts";
 import { plainStyle, type Style } from "./table.ts";
+import { checkText } from "./text-check.ts";
 import { inspectText } from "./text-inspect.ts";
 import { quantizeText } from "./text-quantize.ts";
 import { calibrateText, compareText, evaluateText, runText } from "./text-results.ts";
@@ -12,6 +13,8 @@ export function renderText(report: Report, style: Style = plainStyle): string {
   switch (report.schema) {
     case "inlay.inspect/1":
       return inspectText(report, style);
+    case "inlay.check/1":
+      return checkText(report, style);
     case "inlay.evaluate/1":
       return evaluateText(report, style);
     case "inlay.calibrate/1":

@@ -6,6 +6,8 @@ import type { NumberFormat } from "../fixed/number-format.ts";
 import type { Op } from "../ir/ops.ts";
 
 export type Target = {
+  /** Integers between a quantize and a dequantize, as ONNX has them. */
+  readonly form: "qdq";
   /** As `--target` names it. */
   readonly name: string;
   readonly description: string;

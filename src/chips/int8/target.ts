@@ -7,6 +7,7 @@ import type { Op } from "../../ir/ops.ts";
 import type { Target } from "../../target/target.ts";
 
 export const int8: Target = {
+  form: "qdq",
   name: "int8",
   description: "8-bit weights and activations as ONNX QDQ; any ONNX runtime runs it",
   weights: numberFormats.int8,

@@ -2,7 +2,7 @@
  * Activations that must have one cap. A shortcut's identity goes into the sum as it stands, and no weight can
  * rescale it: its scale, set by the cap where it starts, is the scale of the sum.
  */
-import { type Graph, nodeMap } from "../../../ir/graph.ts";
+import { nodeMap } from "../../../ir/graph.ts";
 import type { ChipMapping } from "./mapping.ts";
 
 /**
@@ -10,9 +10,10 @@ import type { ChipMapping } from "./mapping.ts";
  * shortcut starts there (its scale is the picture's). Pooling and upsampling pass a cap on; a projection has
  * weights and ties nothing.
  */
-export function capGroups({ graph, chip }: ChipMapping): readonly (readonly string[])[] {
+export function capGroups(mapping: ChipMapping): readonly (readonly string[])[] {
+  const { chip } = mapping;
   const groups = new Map<string, string[]>();
-  const sourceOf = sources(graph, new Set(chip.convolutions.map(({ activation }) => activation)));
+  const sourceOf = levelSource(mapping);
   for (const { activation, shortcut } of chip.convolutions) {
     if (shortcut === undefined || shortcut.projection !== undefined) continue;
     const start = sourceOf(shortcut.start);
@@ -25,8 +26,12 @@ export function capGroups({ graph, chip }: ChipMapping): readonly (readonly stri
   return [...new Set(groups.values())];
 }
 
-/** The activation whose cap a value has: the value itself, or the one that was pooled or upsampled. */
-function sources(graph: Graph, activations: ReadonlySet<string>): (id: string) => string {
+/**
+ * For a value of the chip part, the activation whose cap it has: the value itself, or the one that was pooled or
+ * upsampled; the entering value where there is none before it.
+ */
+export function levelSource({ graph, chip }: ChipMapping): (id: string) => string {
+  const activations = new Set(chip.convolutions.map(({ activation }) => activation));
   const nodes = nodeMap(graph);
   return (id) => {
     let current = id;
@@ -38,4 +43,6 @@ function sources(graph: Graph, activations: ReadonlySet<string>): (id: string) =
   };
 }
 
-const passing: ReadonlySet<string> = new Set(["maxPool", "avgPool", "resize", "zeroInsert"]);
+const passing: ReadonlySet<string> = new Set([
+  ...["maxPool", "avgPool", "resize", "zeroInsert", "slice"],
+]);

@@ -2,8 +2,12 @@
  * From a refined network to what the chip holds: integers and a shift per layer, as the converter rounds them, and the
  * integer graph that is the chip's definition. The bytes of files are written in files/.
  */
-import { resliceCoefficients, type ReslicedCoefficients } from "../../../fixed/coefficients.ts";
-import { biasBitsOf, coefficientIntegers } from "../../../fixed/coefficients.ts";
+import {
+  biasBitsOf,
+  coefficientIntegers,
+  type ReslicedCoefficients,
+  resliceCoefficients,
+} from "../../../fixed/coefficients.ts";
 import { largestMagnitude } from "../../../fixed/layer-shift.ts";
 import { describe, type Graph, nodeMap } from "../../../ir/graph.ts";
 import type { Node } from "../../../ir/ops.ts";
@@ -76,11 +80,19 @@ function convertLayer(
   const shiftMax = options.shiftMax ?? target.shiftMax;
   const rule = { bits, parameterBits, shiftMax, biasBits: mode?.biasBits };
   const free = resliceCoefficients(layer, rule);
-  const biasBits = mode?.biasBits ?? biasBitsOf(mode?.precision === "float" ? "dynamic" : (mode?.precision ?? "dynamic"), parameterBits);
+  const biasBits =
+    mode?.biasBits ??
+    biasBitsOf(
+      mode?.precision === "float" ? "dynamic" : (mode?.precision ?? "dynamic"),
+      parameterBits,
+    );
   const room = largestMagnitude(biasBits);
   const guarded = Math.max(0, Math.floor(Math.log2(room / Math.max(free.maxBias ?? 0, 1e-6))));
   const overflows = (free.maxBias ?? 0) * 2 ** free.shift > room;
-  const kept = overflows && options.likeMdk !== true ? resliceCoefficients(layer, { ...rule, shiftMax: guarded }) : free;
+  const kept =
+    overflows && options.likeMdk !== true
+      ? resliceCoefficients(layer, { ...rule, shiftMax: guarded })
+      : free;
   if (overflows) warnBias(describe(node), kept, biasBits, free.shift, options);
   warnLost(describe(node), kept, parameterBits, options.onWarning);
   return {
@@ -119,7 +131,11 @@ function warnLost(
   onWarning: OnWarning | undefined,
 ): void {
   if (allZero) {
-    onWarning?.({ id: "zero-weights", message: "all weights are zero: only the bias is left", where });
+    onWarning?.({
+      id: "zero-weights",
+      message: "all weights are zero: only the bias is left",
+      where,
+    });
   } else if (vanished > 0) {
     const message = `${vanished} kernels round to zero at shift ${shift}; a smaller bias would leave room for a larger shift`;
     onWarning?.({ id: "vanished-kernels", message, where });

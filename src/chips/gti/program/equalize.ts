@@ -109,10 +109,7 @@ function edgesOf(mapping: ChipMapping, peaks: ReadonlyMap<string, ChannelPeaks>)
   });
 }
 
-function copyOf(
-  node: Node | undefined,
-  nodes: ReadonlyMap<string, Node>,
-): Weights | undefined {
+function copyOf(node: Node | undefined, nodes: ReadonlyMap<string, Node>): Weights | undefined {
   if (node?.op !== "conv") return undefined;
   const weight = constantOf(nodes.get(node.inputs[1] ?? ""));
   const bias = constantOf(nodes.get(node.inputs[2] ?? ""));
@@ -132,31 +129,34 @@ function boundOf(node: Node | undefined): number | undefined {
 }
 
 function scaleEdge(edge: Edge, options: EqualizeOptions): void {
-  const { producer, readers, peaks, factors } = edge;
+  const { producer, readers, factors } = edge;
   const rows = Float64Array.from(factors, (_, channel) => rowPeak(producer, channel));
   const columns = Float64Array.from(factors, (_, channel) =>
     readers.reduce((most, reader) => Math.max(most, columnPeak(reader, channel)), 0),
   );
-  const [largestRow, largestColumn] = [rows, columns].map((all) => Math.max(...all));
-  // The channel that reaches furthest sets the range of levels; it is not scaled beyond.
-  const range = Math.min(edge.bound, furthest(edge));
+  // How far a column stands out of its layer, against how far a row does.
+  const imbalance = Math.max(...columns) / Math.max(...rows);
   for (let channel = 0; channel < factors.length; channel += 1) {
     const [row = 0, column = 0] = [rows[channel], columns[channel]];
-    if ((peaks.most[channel] ?? 0) <= nothing) {
+    if ((edge.peaks.most[channel] ?? 0) <= nothing) {
       for (const reader of readers) scaleColumn(reader, channel, 0);
-      continue;
+    } else if (row > nothing && column > nothing) {
+      const balance = Math.sqrt(column / row / imbalance);
+      scaleChannel(edge, channel, options.rule === "levels" ? Infinity : balance, options);
     }
-    if (row <= 1e-9 || column <= 1e-9) continue;
-    const wanted =
-      options.rule === "levels"
-        ? Infinity
-        : Math.sqrt((column / (largestColumn ?? 1)) / (row / (largestRow ?? 1)));
-    const before = factors[channel] ?? 1;
-    const factor = limited(before * wanted, peaks.usual[channel] ?? 0, range, edge.bound, options);
-    scaleRow(producer, channel, factor / before);
-    for (const reader of readers) scaleColumn(reader, channel, before / factor);
-    factors[channel] = factor;
   }
+}
+
+/** One more factor for a channel, as far as its levels have room. */
+function scaleChannel(edge: Edge, channel: number, wanted: number, options: EqualizeOptions): void {
+  const { producer, readers, peaks, factors, bound } = edge;
+  // The channel that reaches furthest sets the range of levels; no other is scaled beyond.
+  const range = Math.min(bound, furthest(edge));
+  const before = factors[channel] ?? 1;
+  const factor = limited(before * wanted, peaks.usual[channel] ?? 0, range, bound, options);
+  scaleRow(producer, channel, factor / before);
+  for (const reader of readers) scaleColumn(reader, channel, before / factor);
+  factors[channel] = factor;
 }
 
 /** The range of levels: what the usual peaks of all channels, unscaled, reach. */
@@ -267,8 +267,14 @@ function withWeights({ node, weight, bias, shape }: Weights, fresh: Fresh): read
 /** `factor * clip(x / factor)`: the bound goes with the channel. */
 function scaledActivation(node: Node, factors: Float64Array, fresh: Fresh): readonly Node[] {
   const [input = ""] = node.inputs;
-  const down = constant(fresh(`${node.id}.down`), perChannel(factors, (factor) => 1 / factor));
-  const up = constant(fresh(`${node.id}.up`), perChannel(factors, (factor) => factor));
+  const down = constant(
+    fresh(`${node.id}.down`),
+    perChannel(factors, (factor) => 1 / factor),
+  );
+  const up = constant(
+    fresh(`${node.id}.up`),
+    perChannel(factors, (factor) => factor),
+  );
   const [small, clipped] = [fresh(`${node.id}.small`), fresh(`${node.id}.clipped`)];
   return [
     down,

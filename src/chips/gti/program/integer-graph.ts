@@ -11,10 +11,10 @@ import type { ChipConvolution, ChipMapping } from "../map/mapping.ts";
 import { layerIntegers, type ProgramLayer } from "./convert.ts";
 import { type ActivationGrid, largestLevel, levelsPerUnit } from "./units.ts";
 
-/** How values enter: 8-bit pixels that the chip reduces, or levels that the host made. */
+/** How values enter: 8-bit pixels that the chip reduces, or the host's values, `step` of which are one level. */
 export type ChipEntry =
   | { readonly kind: "picture"; readonly from: number; readonly to: number }
-  | { readonly kind: "levels"; readonly qMax: number };
+  | { readonly kind: "host"; readonly step: number; readonly qMax: number };
 
 /** What is known of the chip's activations: their grids, by id. */
 export type Grids = ReadonlyMap<string, Pick<ActivationGrid, "bits" | "chipCap" | "cap">>;
@@ -90,7 +90,7 @@ class IntegerBuilder {
     this.nodes.push(
       entry.kind === "picture"
         ? { op: "reduceBits", id, inputs, attrs: { from: entry.from, to: entry.to } }
-        : { op: "toLevels", id, inputs, attrs: { step: 1, qMax: entry.qMax } },
+        : { op: "toLevels", id, inputs, attrs: { step: entry.step, qMax: entry.qMax } },
     );
   }
 

@@ -179,7 +179,11 @@ function quantized(
   const parameters = parametersOf(node, nodes);
   const edited = editGain(parameters, { ...units, groups: node.attrs.groups });
   const weight = constant(builder, `${node.id}.chip.weight`, edited.weight);
-  const bias = constant(builder, `${node.id}.chip.bias`, float32([edited.bias.length], edited.bias));
+  const bias = constant(
+    builder,
+    `${node.id}.chip.bias`,
+    float32([edited.bias.length], edited.bias),
+  );
   const mode = target.weightModes.find((one) => one.bits === bits);
   const { stride, pads, dilation, groups } = node.attrs;
   return [
