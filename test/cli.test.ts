@@ -66,7 +66,11 @@ function reportOf<K extends Report["schema"]>(
 describe("help", () => {
   it.each([
     ["help", ["--help"]],
-    ...["inspect", "evaluate", "calibrate", "quantize", "compare", "run", "demo"].map(
+    ...["calibrate-quant-relu", "refine-network"].map((name): [string, string[]] => [
+      `help-${name}`,
+      [name, "--help"],
+    ]),
+    ...["inspect", "check", "evaluate", "calibrate", "quantize", "compare", "convert", "run", "demo"].map(
       (name): [string, string[]] => [`help-${name}`, [name, "--help"]],
     ),
   ])("%s is its golden", async (name, argv) => {

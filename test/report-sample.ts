@@ -104,6 +104,7 @@ export function sampleEvaluate(simulated: boolean): EvaluateReport {
     threads: 2,
     device: "cpu",
     simulated,
+    deployable: null,
     warnings: [],
   };
 }

@@ -13,14 +13,19 @@ import { addImageFlags, imagesOf, type PictureFlags } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
 import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
 import { runJob, type Shell } from "./run-job.ts";
+import { type AccumulatorFlags, accumulatorOf, addAccumulatorFlags } from "./run-model.ts";
 
 const examples = [
   "inlay evaluate deploy.prototxt net.caffemodel --images val/labels.txt --crop 227 --order bgr --mean 104,117,123",
   "inlay evaluate net.onnx --images val/ --resize 256 --crop 224 --mean 123.675,116.28,103.53 --scale 1/255 --std 0.229,0.224,0.225",
   "inlay evaluate out/ --images val/labels.txt        # what quantize wrote, in exact integers",
+  "inlay evaluate out.model --images val/labels.txt   # a network converted for a chip, likewise",
 ];
 
-type Flags = CommonFlags & PreprocessFlags & PictureFlags & { readonly images?: string };
+type Flags = CommonFlags &
+  PreprocessFlags &
+  PictureFlags &
+  AccumulatorFlags & { readonly images?: string };
 
 export function evaluateCommand(shell: Shell): Command {
   const command = createCommand(
@@ -31,6 +36,7 @@ export function evaluateCommand(shell: Shell): Command {
   addModelArguments(command);
   addImageFlags(command);
   addPreprocessFlags(command);
+  addAccumulatorFlags(command.optionsGroup("For a chip's model:"));
   return addCommonFlags(command, examples).action(
     async (model: string, weights: string | undefined, flags: Flags) => {
       const paths = modelPaths(shell, model, weights);
@@ -38,7 +44,11 @@ export function evaluateCommand(shell: Shell): Command {
       const images = imagesOf(source, flags, shell.io);
       await runJob(shell, flags, async (library, context) => {
         const preprocess = await preprocessOf(flags, library, shell.io);
-        return await library.evaluateJob({ model: paths, images, preprocess }, context);
+        const accumulator = accumulatorOf(flags);
+        return await library.evaluateJob(
+          { model: paths, images, preprocess, accumulator },
+          context,
+        );
       });
     },
   );

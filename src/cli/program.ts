@@ -3,21 +3,29 @@
  */
 import { Command } from "commander";
 import { calibrateCommand } from "./calibrate.ts";
+import { calibrateQuantReluCommand } from "./calibrate-quant-relu.ts";
+import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
+import { convertCommand } from "./convert.ts";
 import { demoCommand } from "./demo.ts";
 import { evaluateCommand } from "./evaluate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { quantizeCommand } from "./quantize.ts";
+import { refineNetworkCommand } from "./refine-network.ts";
 import { runCommand } from "./run.ts";
 import type { Shell } from "./run-job.ts";
 
 const commands = [
   inspectCommand,
+  checkCommand,
   evaluateCommand,
   calibrateCommand,
   quantizeCommand,
   compareCommand,
+  convertCommand,
   runCommand,
+  calibrateQuantReluCommand,
+  refineNetworkCommand,
   demoCommand,
 ];
 

@@ -2,8 +2,9 @@
  * `inlay quantize`
  */
 import { type Command, Option } from "commander";
-import type { ImageOptions, QuantizeOptions } from "../index.ts";
+import type { ImageOptions, QuantizeJob, QuantizeOptions } from "../index.ts";
 import { addMethodFlag, type MethodFlag } from "./calibrate.ts";
+import { addChipFlags, type ChipFlags, chipOptionsOf } from "./chip-flags.ts";
 import {
   addCommonFlags,
   addModelArguments,
@@ -14,13 +15,15 @@ import {
 import { addPictureFlags, imageSource, imagesOf, type PictureFlags } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
 import { pathIn } from "./io.ts";
+import type { Library } from "./library.ts";
 import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
 import { runJob, type Shell } from "./run-job.ts";
-import { parseCount } from "./values.ts";
+import { parseCount, parseCountOrZero, parseNumber } from "./values.ts";
 
 const examples = [
   "inlay quantize deploy.prototxt net.caffemodel --calibrate calib/ --out out/ --crop 227 --order bgr --mean 104,117,123",
   "inlay quantize net.onnx --calibrate calib/ --evaluate val/labels.txt --out out/ --resize 256 --crop 224",
+  "inlay quantize deploy.prototxt net.caffemodel --target gti2803 --bits 12 --calibrate calib/ --out out/ --crop 224 --order bgr",
   "inlay quantize net.onnx --calibrate photos/ --evaluate photos/ --split 0.2 --out out/   # 20 % calibrate, the others judge",
 ];
 
@@ -36,9 +39,16 @@ type QuantizeFlags = {
   readonly activations?: "unsigned" | "signed";
   readonly symmetric?: true;
   readonly biasCorrection: boolean;
+  readonly label?: string;
+  readonly capPercentile?: number;
+  readonly equalize: boolean;
+  readonly fit: boolean;
+  readonly shiftMax?: number;
+  readonly accumulatorBits?: number;
+  readonly debug?: true;
 };
 
-type Flags = CommonFlags & PreprocessFlags & PictureFlags & MethodFlag & QuantizeFlags;
+type Flags = CommonFlags & PreprocessFlags & PictureFlags & MethodFlag & ChipFlags & QuantizeFlags;
 
 export function quantizeCommand(shell: Shell): Command {
   const command = createCommand(
@@ -66,8 +76,12 @@ export function quantizeCommand(shell: Shell): Command {
           everyPixel: flags.everyPixel,
           options: optionsOf(flags, library.defaultQuantizeOptions),
           out,
+          ...chipJobOf(flags, library, shell),
         };
-        return await library.quantizeJob(job, context);
+        const isChip = library.targetNamed(flags.target).form === "layered";
+        return isChip
+          ? await library.quantizeChipJob(job, context)
+          : await library.quantizeJob(job, context);
       });
     },
   );
@@ -95,6 +109,18 @@ function addQuantizeFlags(command: Command): void {
     )
     .option("--symmetric", "activations without a free zero point")
     .option("--no-bias-correction", "leave the biases as they are");
+  addChipFlags(command.optionsGroup("For a chip (--target gti2801, gti2803, gti5801):"))
+    .option("--label <file>", "names of the classes, a line each: ID NAME")
+    .option(
+      "--cap-percentile <percent>",
+      "caps that so many per cent of the values stay below (default: the largest values)",
+      parseNumber,
+    )
+    .option("--no-equalize", "leave the channels as they are")
+    .option("--no-fit", "leave the weights of early layers as they are")
+    .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)
+    .option("--accumulator-bits <n>", "ask about narrower sums (default: 32)", parseCount)
+    .option("--debug", "write the intermediate files too");
   addPictureFlags(command.optionsGroup("Pictures:"))
     .option("--evaluate-root <folder>", "--root of --evaluate, where it is another")
     .option("--evaluate-limit <n>", "at most so many pictures of --evaluate", parseCount);
@@ -117,6 +143,24 @@ function evaluationOf(flags: Flags, { io }: Shell): ImageOptions | undefined {
     ...(isShared ? { split, part: part === "first" ? "second" : "first" } : {}),
   };
   return imagesOf(flags.evaluate, pictures, io);
+}
+
+/** What only a chip of major layers is asked. */
+function chipJobOf(flags: Flags, library: Library, { io }: Shell): Partial<QuantizeJob> {
+  const { label, capPercentile, method } = flags;
+  const capMethod = capPercentile === undefined ? method : "percentile";
+  if (capMethod === "movingAverage") return { chip: chipOptionsOf(flags, library) };
+  return {
+    chip: chipOptionsOf(flags, library),
+    labels: label === undefined ? undefined : pathIn(io, label),
+    capMethod,
+    capPercent: capPercentile,
+    equalize: flags.equalize,
+    fit: flags.fit,
+    shiftMax: flags.shiftMax,
+    accumulatorBits: flags.accumulatorBits,
+    debug: flags.debug,
+  };
 }
 
 function optionsOf(flags: QuantizeFlags, defaults: QuantizeOptions): QuantizeOptions {

@@ -6,11 +6,15 @@ import type { RecipeOverrides } from "../index.ts";
 import { addCommonFlags, type CommonFlags, createCommand } from "./common-flags.ts";
 import { pathIn } from "./io.ts";
 import { runJob, type Shell } from "./run-job.ts";
+import { addAccumulatorFlags, isModelRun, type ModelFlags, runModel } from "./run-model.ts";
+import { parseCount } from "./values.ts";
 
 const examples = [
   "inlay run recipe.yaml",
   "inlay run recipe.yaml            # again: goes on where it was stopped, skips what has not changed",
   "inlay run recipe.yaml --force    # everything again",
+  "inlay run out.model picture.jpg  # simulates a converted network: the five best classes",
+  "inlay run out.model val/ --json",
 ];
 
 /** The format. Its definition is the recipe reader's; a test reads this text with it. */
@@ -54,14 +58,23 @@ The steps run in the order given; without the key: inspect, quantize, evaluate (
 pictures for it), compare. evaluate judges the float network before quantize and the integers
 after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.`;
 
-type Flags = CommonFlags & { readonly force?: true };
+type Flags = CommonFlags & ModelFlags & { readonly force?: true };
 
 export function runCommand(shell: Shell): Command {
-  const command = createCommand("run", "Do all steps of a recipe file, each only where needed.")
-    .argument("<recipe>", "recipe.yaml or recipe.json")
+  const command = createCommand(
+    "run",
+    "Do all steps of a recipe file, each only where needed; or run a converted network.",
+  )
+    .argument("<recipe>", "recipe.yaml or recipe.json; or out.model, or the folder of one")
+    .argument("[pictures]", "for a model: a picture, a folder, a list")
     .option("--force", "do the steps whose inputs have not changed too")
-    .addHelpText("after", recipeHelp);
-  return addCommonFlags(command, examples).action(async (recipe: string, flags: Flags) => {
+    .optionsGroup("For a model:")
+    .option("--root <folder>", "what the names in a list are relative to")
+    .option("--limit <n>", "at most so many pictures", parseCount);
+  addAccumulatorFlags(command).addHelpText("after", recipeHelp);
+  type Words = [recipe: string, pictures: string | undefined, flags: Flags];
+  return addCommonFlags(command, examples).action(async (...[recipe, pictures, flags]: Words) => {
+    if (isModelRun(recipe, pictures)) return await runModel(shell, recipe, pictures, flags);
     const overrides = overridesOf(command, flags);
     const path = pathIn(shell.io, recipe);
     await runJob(shell, flags, (library, context) =>

@@ -5,20 +5,20 @@
  */
 
 import { capGroups } from "../chips/gti/map/cap-groups.ts";
-import { mapToChip } from "../chips/gti/map/map-to-chip.ts";
-import type { ChipMapping, MapOptions } from "../chips/gti/map/mapping.ts";
+import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import { tieCaps } from "../chips/gti/program/caps.ts";
 import { clipWeights } from "../chips/gti/program/clip-weights.ts";
-import { convertLayers, type ProgramLayer, withLayers } from "../chips/gti/program/convert.ts";
+import { type ConvertOptions, convertLayers } from "../chips/gti/program/convert.ts";
 import { equalize } from "../chips/gti/program/equalize.ts";
+import type { ConvParameters } from "../chips/gti/program/gain.ts";
 import { type ChipEntry, integerGraph } from "../chips/gti/program/integer-graph.ts";
-import { type Refined, refine } from "../chips/gti/program/refine.ts";
+import type { ChipProgram } from "../chips/gti/program/program.ts";
+import { parametersOf, type Refined, refine } from "../chips/gti/program/refine.ts";
 import { type InputUnits, pictureUnits } from "../chips/gti/program/units.ts";
-import { batches } from "../data/batch.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { isMeanImage, type Preprocess, perChannel } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
-import { usageError, workError } from "../error.ts";
+import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import type { Node } from "../ir/ops.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
@@ -27,30 +27,26 @@ import { channelPeaks } from "../quantize/channel-peaks.ts";
 import { correctBiases } from "../quantize/correct-biases.ts";
 import { chooseRange, type RangeMethod } from "../quantize/observers/choose-range.ts";
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
-import { pictureSize } from "../run/prepare.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
-import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
+import { float32, toNumbers } from "../tensor/tensor.ts";
+import { type FitRules, withFittedLayers, withParameters } from "./chip-fit.node.ts";
+import { picturePlanes, someOf } from "./chip-pictures.node.ts";
 
 export type ChipQuantizeOptions = {
-  readonly map: MapOptions;
+  /** 5 unless given. */
+  readonly activationBits?: 5 | 10;
+  readonly lastTenBits?: boolean;
   readonly method: RangeMethod;
   /** Per cent of the values that a cap by percentile keeps. */
   readonly percent: number;
   readonly equalize: boolean;
   readonly biasCorrection: boolean;
   readonly clipWeights: boolean;
+  /** Fits small early layers to the float network's sums. */
+  readonly fit: boolean;
+  readonly seed: number;
   readonly shiftMax?: number | undefined;
   readonly likeMdk?: boolean | undefined;
-};
-
-export type ChipQuantized = {
-  readonly mapping: ChipMapping;
-  /** The refined network with corrected biases, weights still float. */
-  readonly refined: Refined;
-  readonly layers: ReadonlyMap<string, ProgramLayer>;
-  /** The chip part in integers. */
-  readonly integer: Graph;
-  readonly entry: ChipEntry;
 };
 
 type Scene = {
@@ -64,55 +60,55 @@ type Scene = {
 /** Pictures that biases are corrected with: more change little. */
 const correctionPictures = 50;
 const peakPictures = 100;
+const fittingPictures = 100;
 
+/** The program of a mapped float network. `scene.dataset` are the pictures that teach the caps. */
 export async function quantizeForChip(
-  float: Graph,
+  mapped: ChipMapping,
   target: LayeredTarget,
   options: ChipQuantizeOptions,
   scene: Scene,
-): Promise<ChipQuantized> {
-  const mapped = mapToChip(float, target, options.map);
+): Promise<ChipProgram> {
+  // Before channels are scaled: that uses the range that the caps leave, and must not widen it.
+  const caps = await calibratedCaps(mapped, options, scene);
   const mapping = options.equalize ? await equalized(mapped, scene) : mapped;
-  const entry = entryOf(mapping, target);
-  const caps = await calibratedCaps(mapping, options, scene);
+  const entry = entryOf(mapping, target, caps);
   const input = inputUnits(mapping, target, entry, scene.preprocess);
-  const activationBitMode = bitMode(options.map);
-  const plain = refine(mapping, target, { caps, input, activationBitMode });
-  const clipped = options.clipWeights ? withClippedWeights(mapping, plain, target, options) : plain;
-  const convert = { ...options, onWarning: scene.onWarning };
-  const layers = convertLayers({ ...mapping, graph: clipped.graph }, target, convert);
-  const refinedMapping = { ...mapping, graph: clipped.graph };
-  const integer = integerGraph(refinedMapping, layers, clipped.grids, entry);
-  if (!options.biasCorrection) {
-    return { mapping: refinedMapping, refined: clipped, layers, integer, entry };
+  const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
+  const quiet = { ...options, onWarning: undefined };
+  const rules = { target, convert: quiet, clipWeights: options.clipWeights, entry };
+  const fits = options.fit && entry.kind === "picture";
+  const fitted = fits ? await fittedNetwork(mapping, start, rules, options.seed, scene) : start;
+  const refined = options.clipWeights
+    ? withClippedWeights(mapping, fitted, target, options)
+    : fitted;
+  const program = programOf(mapping, refined, target, entry, quiet);
+  if (!options.biasCorrection || entry.kind !== "picture") {
+    return programOf(mapping, refined, target, entry, { ...options, onWarning: scene.onWarning });
   }
-  const corrected = await withCorrectedBiases(mapping, clipped, integer, scene);
-  const graph = takeBiases(clipped.graph, refinedMapping, corrected, layers);
-  const refined = { ...clipped, graph };
+  const integer = await withCorrectedBiases(mapping, refined, program.integer, scene);
+  const graph = takeBiases(refined.graph, program, integer);
   // The shift of masked schemes depends on the bias: all is rounded anew from the corrected network.
-  const again = convertLayers({ ...mapping, graph }, target, options);
-  return {
-    mapping: { ...mapping, graph },
-    refined,
-    layers: again,
-    integer: integerGraph({ ...mapping, graph }, again, refined.grids, entry),
-    entry,
-  };
+  const last = { ...options, onWarning: scene.onWarning };
+  return programOf(mapping, { ...refined, graph }, target, entry, last);
 }
 
-function bitMode({ activationBits, lastTenBits }: MapOptions): 0 | 1 | 2 {
+function programOf(
+  mapping: ChipMapping,
+  { graph, grids }: Refined,
+  target: LayeredTarget,
+  entry: ChipEntry,
+  options: ConvertOptions,
+): ChipProgram {
+  const refined = { ...mapping, graph };
+  const layers = convertLayers(refined, target, options);
+  const integer = integerGraph(refined, layers, grids, entry);
+  return { target, mapping: refined, layers, grids, entry, integer };
+}
+
+function bitMode({ activationBits, lastTenBits }: ChipQuantizeOptions): 0 | 1 | 2 {
   if (activationBits === 10) return 2;
   return lastTenBits === true ? 1 : 0;
-}
-
-function some(dataset: Dataset, count: number): Dataset {
-  const { samples } = dataset;
-  const total = Math.min(samples.length, count);
-  const chosen = Array.from(
-    { length: total },
-    (_, at) => samples[Math.floor((at * samples.length) / total)],
-  );
-  return { ...dataset, samples: chosen.filter((sample) => sample !== undefined) };
 }
 
 async function equalized(
@@ -120,7 +116,7 @@ async function equalized(
   { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
 ): Promise<ChipMapping> {
   const ids = mapping.chip.convolutions.map(({ activation }) => activation);
-  const few = some(dataset, peakPictures);
+  const few = someOf(dataset, peakPictures);
   const options = { share: 0.99, onProgress, onWarning };
   const peaks = await channelPeaks(mapping.graph, ids, few, preprocess, runtime, options);
   const narrow = mapping.chip.convolutions.some(({ bits }) => bits === 8);
@@ -134,7 +130,7 @@ async function equalized(
 /** A cap for every activation of the chip: the range that the method chooses for 5 bits, tied where it must be. */
 async function calibratedCaps(
   mapping: ChipMapping,
-  { method, percent, map }: ChipQuantizeOptions,
+  { method, percent, activationBits }: ChipQuantizeOptions,
   { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
 ): Promise<ReadonlyMap<string, number>> {
   const ids = mapping.chip.convolutions.map(({ activation }) => activation);
@@ -146,7 +142,7 @@ async function calibratedCaps(
     onProgress,
     onWarning,
   });
-  const bits = map.activationBits ?? 5;
+  const bits = activationBits ?? 5;
   const format: RangeFormat = { number: levelFormat(bits) };
   const caps = new Map(
     [...found.values].map(([id, { statistics }]) => [
@@ -170,10 +166,16 @@ function levelFormat(bits: number): RangeFormat["number"] {
   };
 }
 
-function entryOf({ graph, chip }: ChipMapping, { inputBits }: LayeredTarget): ChipEntry {
+/** Pictures, or what the host computes before the chip: then its largest value is the largest level. */
+function entryOf(
+  { graph, chip }: ChipMapping,
+  { inputBits }: LayeredTarget,
+  caps: ReadonlyMap<string, number>,
+): ChipEntry {
   const [entry = ""] = chip.inputs;
   if (nodeMap(graph).get(entry)?.op === "input") return { kind: "picture", ...inputBits };
-  return { kind: "host", step: 1, qMax: 2 ** inputBits.to - 1 };
+  const qMax = 2 ** inputBits.to - 1;
+  return { kind: "host", step: (caps.get(entry) ?? qMax) / qMax, qMax };
 }
 
 /** What the chip's input levels stand for in the float network. */
@@ -202,6 +204,19 @@ function inputUnits(
     scale,
     std: perChannel("--std", std, channels),
   });
+}
+
+async function fittedNetwork(
+  mapping: ChipMapping,
+  refined: Refined,
+  rules: FitRules,
+  seed: number,
+  { dataset, preprocess, runtime, onProgress }: Scene,
+): Promise<Refined> {
+  const few = someOf(dataset, fittingPictures);
+  const entries = await picturePlanes(mapping.graph, few, preprocess);
+  const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
+  return withFittedLayers(mapping, refined, entries, rules, scene);
 }
 
 /** Weights of 8- and 12-bit layers limited where that rounds the others better. */
@@ -236,7 +251,7 @@ async function withCorrectedBiases(
   integer: Graph,
   { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
 ): Promise<Graph> {
-  const few = some(dataset, correctionPictures);
+  const few = someOf(dataset, correctionPictures);
   const sums = new Map(
     mapping.chip.convolutions.map(({ conv, activation, shortcut }) => [
       activation,
@@ -261,57 +276,20 @@ async function withCorrectedBiases(
       means.map((mean) => mean / step),
     );
   }
-  const entries = await entryValues(mapping.graph, few, preprocess);
+  const entries = await picturePlanes(mapping.graph, few, preprocess);
   return correctBiases(integer, entries, wanted, runtime, { onProgress });
 }
 
-/** Pixels [1, c, h, w] of each picture, as the chip gets them. */
-async function entryValues(
-  graph: Graph,
-  dataset: Dataset,
-  preprocess: Preprocess,
-): Promise<readonly Tensor[]> {
-  const size = pictureSize(graph);
-  const entries: Tensor[] = [];
-  for await (const { images } of batches(dataset, preprocess, size, { batch: 1, readAhead: 1 })) {
-    const { height, width, channels } = size;
-    const area = height * width;
-    const planes = new Uint8Array(images.data.length);
-    for (let at = 0; at < planes.length; at += 1) {
-      planes[at] = images.data[(at % area) * channels + Math.floor(at / area)] ?? 0;
-    }
-    entries.push({ dtype: "uint8", shape: [1, channels, height, width], data: planes });
-  }
-  if (entries.length === 0) throw workError("there is no picture to correct biases with");
-  return entries;
-}
-
 /** The refined network with the biases of the corrected integer graph. */
-function takeBiases(
-  graph: Graph,
-  mapping: ChipMapping,
-  corrected: Graph,
-  layers: ReadonlyMap<string, ProgramLayer>,
-): Graph {
-  const nodes = nodeMap(corrected);
-  const biases = new Map<string, ProgramLayer>();
+function takeBiases(graph: Graph, { mapping, layers }: ChipProgram, corrected: Graph): Graph {
+  const [nodes, own] = [nodeMap(corrected), nodeMap(graph)];
+  const parameters = new Map<string, ConvParameters>();
   for (const { conv, activation } of mapping.chip.convolutions) {
-    const layer = layers.get(conv);
+    const [layer, node] = [layers.get(conv), own.get(conv)];
     const integers = constantOf(nodes.get(nodes.get(activation)?.inputs[2] ?? ""));
-    if (layer === undefined || integers === undefined) continue;
+    if (layer === undefined || integers === undefined || node?.op !== "quantConv") continue;
     const bias = Float32Array.from(toNumbers(integers), (value) => value / 2 ** layer.shift);
-    biases.set(conv, { ...layer, bias });
+    parameters.set(conv, { ...parametersOf(node, own), bias });
   }
-  return withBiases(graph, biases);
-}
-
-function withBiases(graph: Graph, layers: ReadonlyMap<string, ProgramLayer>): Graph {
-  const kept = nodeMap(graph);
-  const same = new Map(
-    [...layers].map(([id, layer]) => {
-      const weight = constantOf(kept.get(kept.get(id)?.inputs[1] ?? ""));
-      return [id, weight?.dtype === "float32" ? { ...layer, weight: weight.data } : layer];
-    }),
-  );
-  return withLayers(graph, same);
+  return withParameters(graph, parameters);
 }

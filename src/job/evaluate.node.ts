@@ -9,6 +9,9 @@ import type { EvaluateReport } from "../report/reports.ts";
 import { type Classified, classify, countHits } from "../run/classify.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
 import { simulationOf } from "../run/simulate.ts";
+import { type ChipModel, waivedRules } from "./chip/chip-model.ts";
+import { simulationGraph } from "./chip/simulation-graph.ts";
+import { modelPreprocess } from "./chip-model.node.ts";
 import { floatNetwork, type LoadedModel, loadModel, modelName } from "./load-model.node.ts";
 import { located } from "./located.ts";
 import type { EvaluateJob, JobContext } from "./options.ts";
@@ -22,11 +25,12 @@ export function evaluateJob(job: EvaluateJob, context: JobContext): Promise<Eval
 async function evaluateModel(job: EvaluateJob, context: JobContext): Promise<EvaluateReport> {
   const log = warningLog(context);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
-  const preprocess = job.preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
+  const preprocess = preprocessOf(model, job);
   const dataset = await openPictures(job.images, context, log.add);
   const runtime = await nodeRuntime(context);
-  const graph = runnable(model);
-  if (model.manifest === undefined) {
+  const graph = runnable(model, job);
+  const isSimulated = model.manifest !== undefined || model.chip !== undefined;
+  if (!isSimulated) {
     const network = { imported: model.graph, float: graph };
     await checkPreprocessing(network, dataset, preprocess, runtime, log.add);
   }
@@ -36,11 +40,22 @@ async function evaluateModel(job: EvaluateJob, context: JobContext): Promise<Eva
   });
   warnAboutLabels(classified, job.images.path, log);
   const about = { model: modelName(model), images: job.images.path, preprocess };
-  return evaluateReport(classified, about, model.manifest !== undefined, context, log);
+  const report = evaluateReport(classified, about, isSimulated, context, log);
+  return { ...report, deployable: model.chip === undefined ? null : isDeployable(model.chip) };
+}
+
+function preprocessOf(model: LoadedModel, { preprocess }: EvaluateJob): Preprocess {
+  if (model.chip !== undefined) return modelPreprocess(model.chip, preprocess);
+  return preprocess ?? model.manifest?.preprocess ?? defaultPreprocess;
+}
+
+function isDeployable(chip: ChipModel): boolean {
+  return waivedRules(chip).length === 0;
 }
 
 /** What the engine runs: the float network, or the exact lowering of the integers. */
-function runnable(model: LoadedModel): Graph {
+function runnable(model: LoadedModel, { accumulator }: EvaluateJob): Graph {
+  if (model.chip !== undefined) return simulationGraph(model.chip, { accumulator });
   return model.manifest === undefined ? floatNetwork(model) : simulationOf(model.graph).lowered;
 }
 
@@ -86,6 +101,7 @@ export function evaluateReport(
     threads: context.threads,
     device: context.device,
     simulated,
+    deployable: null,
     warnings: log.all(),
   };
 }

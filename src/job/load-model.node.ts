@@ -12,6 +12,9 @@ import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { OnWarning } from "../notice.ts";
 import { canonicalize } from "../passes/pipeline.ts";
 import type { Shape } from "../tensor/shape.ts";
+import type { ChipModel } from "./chip/chip-model.ts";
+import { scalarGraph } from "./chip/simulation-graph.ts";
+import { modelFileAt, readChipModel } from "./chip-model.node.ts";
 import { readFileBounded } from "./files.node.ts";
 import { hashFile } from "./hash.node.ts";
 import { readManifest } from "./manifest.node.ts";
@@ -19,11 +22,14 @@ import type { Manifest } from "./manifest.ts";
 import type { ModelPaths } from "./options.ts";
 
 export type LoadedModel = {
-  readonly format: "caffe" | "onnx";
-  /** As the file has it; for a quantized folder the QDQ graph. */
+  /** Null for a chip's model. */
+  readonly format: "caffe" | "onnx" | null;
+  /** As the file has it; for a quantized folder the QDQ graph; of a chip's model integers and host layers. */
   readonly graph: Graph;
   /** The manifest of a quantized folder. */
   readonly manifest?: Manifest;
+  /** What a chip's model holds. */
+  readonly chip?: ChipModel;
   /** The files that were read. */
   readonly files: readonly string[];
 };
@@ -73,11 +79,13 @@ async function loadFiles(paths: ModelPaths, options: LoadOptions): Promise<Loade
   if (first === undefined || rest.length > 0) {
     throw usageError("a model is one or two files", {
       expected:
-        "MODEL.onnx, or deploy.prototxt and net.caffemodel, or the folder of a quantization",
+        "MODEL.onnx, or deploy.prototxt and net.caffemodel, or the folder of a quantization, or NAME.model",
       got: `${paths.length} paths`,
     });
   }
   if (second !== undefined) return loadCaffe(paths, options);
+  const model = await modelFileAt(first);
+  if (model !== undefined) return loadChip(model, options);
   if (await isFolder(first)) return loadQuantized(first, options);
   const isOnnx = extname(first).toLowerCase() === ".onnx";
   return isOnnx ? loadOnnx(first, options) : loadCaffe(paths, options);
@@ -92,6 +100,11 @@ async function loadOnnx(path: string, options: LoadOptions): Promise<LoadedModel
   const external = externalReader(dirname(path));
   const graph = readOnnx({ name: path, bytes, external, ...options });
   return { format: "onnx", graph, files: [path] };
+}
+
+async function loadChip(path: string, options: LoadOptions): Promise<LoadedModel> {
+  const chip = await readChipModel(path, options.onWarning);
+  return { format: null, graph: scalarGraph(chip), chip, files: [path] };
 }
 
 async function loadQuantized(folder: string, options: LoadOptions): Promise<LoadedModel> {

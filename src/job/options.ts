@@ -6,6 +6,7 @@ import type { Preprocess } from "../data/preprocess.ts";
 import type { Device } from "../engine/runtime.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
+import type { CoefficientBits, RuleName } from "../target/layered-target.ts";
 import type { Shape } from "../tensor/shape.ts";
 
 /** `[deploy.prototxt, net.caffemodel]` in any order, `[net.onnx]`, or `[out/]` of a quantization. */
@@ -40,11 +41,85 @@ export type CalibrationMethod = "minmax" | "movingAverage" | "percentile" | "ent
 
 export type InspectJob = { readonly model: ModelPaths };
 
+/** What the user asks of a chip of major layers. */
+export type ChipOptions = {
+  /**
+   * Bits of the weights: for all layers, or one for each major layer or each convolution. Absent: as the network JSON
+   * says, or else the most that fit the weight memory.
+   */
+  readonly bits?: CoefficientBits | readonly CoefficientBits[] | undefined;
+  /** Of all layers; 5 unless given. */
+  readonly activationBits?: 5 | 10 | undefined;
+  /** Only the last layer gives 10 bits. */
+  readonly lastTenBits?: boolean | undefined;
+  /** Chips in a row; one unless given. */
+  readonly chips?: number | undefined;
+  /** Rules that may be broken; what breaks one cannot be deployed. */
+  readonly waive: readonly RuleName[];
+};
+
+export type CheckJob = {
+  readonly model: ModelPaths;
+  /** Name of a layered target. */
+  readonly target: string;
+  readonly chip: ChipOptions;
+  /** A network JSON to compare with; what it says counts where `chip` says nothing. */
+  readonly network?: string | undefined;
+};
+
+/** What becomes of a sum that an accumulator of `bits` bits cannot hold. */
+export type AccumulatorOptions = {
+  readonly bits: number;
+  readonly overflow: "saturate" | "wrap";
+};
+
+/** A network of the vendor's kit, refined: deploy.prototxt and net.caffemodel. */
+export type ConvertJob = {
+  readonly model: ModelPaths;
+  /** The network JSON. */
+  readonly network?: string | undefined;
+  /** Name of a layered target, where no network JSON tells the chip. */
+  readonly target?: string | undefined;
+  /** A full-model JSON; made from the network where absent. */
+  readonly fullModel?: string | undefined;
+  /** `ID NAME` a line. */
+  readonly labels?: string | undefined;
+  /** What the JSON leaves open. */
+  readonly chip: ChipOptions;
+  /** Largest shift; the chip's own unless given. */
+  readonly shiftMax?: number | undefined;
+  /** For gain editing: the network was trained on pictures of 0..255 times this; 1 unless given. */
+  readonly inputScale?: number | undefined;
+  /** Brings caps to the chip's, for networks that were never refined. */
+  readonly editGain: boolean;
+  /** As the vendor's converter, where it is odd. */
+  readonly likeMdk: boolean;
+  /** Intermediate files too. */
+  readonly debug: boolean;
+  /** Bits that are asked about; 32 unless given. */
+  readonly accumulatorBits?: number | undefined;
+  /** The vendor's own library, for the image that a device takes. */
+  readonly vendorLibrary?: string | undefined;
+  readonly out: string;
+  /** Writes over files that are there. */
+  readonly force: boolean;
+};
+
+export type RunModelJob = {
+  /** A `.model` file, or the folder of one. */
+  readonly model: string;
+  readonly images: ImageOptions;
+  /** Exact sums unless given. */
+  readonly accumulator?: AccumulatorOptions | undefined;
+};
+
 export type EvaluateJob = {
   readonly model: ModelPaths;
   readonly images: ImageOptions;
   /** Absent: that of the quantized folder's manifest, or none. */
   readonly preprocess?: Preprocess | undefined;
+  /** Of a chip's simulation; exact sums unless given. */
+  readonly accumulator?: AccumulatorOptions | undefined;
 };
 
 export type CalibrateJob = {
@@ -69,6 +144,22 @@ export type QuantizeJob = {
   readonly everyPixel?: boolean | undefined;
   readonly options: QuantizeOptions;
   readonly out: string;
+  /** For a chip of major layers, as are the following. */
+  readonly chip?: ChipOptions | undefined;
+  /** `ID NAME` a line. */
+  readonly labels?: string | undefined;
+  /** How caps are chosen; the extremes unless given. */
+  readonly capMethod?: Exclude<CalibrationMethod, "movingAverage"> | undefined;
+  /** Per cent of the values that a cap by percentile keeps; 99.9 unless given. */
+  readonly capPercent?: number | undefined;
+  /** Scales channels so that all use the few levels; true unless given. */
+  readonly equalize?: boolean | undefined;
+  /** Fits small early layers to the float network; true unless given. */
+  readonly fit?: boolean | undefined;
+  readonly shiftMax?: number | undefined;
+  readonly accumulatorBits?: number | undefined;
+  /** Intermediate files too. */
+  readonly debug?: boolean | undefined;
 };
 
 export type CompareJob = {

@@ -2,7 +2,7 @@
  * `inlay quantize`: calibrates, quantizes, proves and writes. What is measured is read back from the
  * bytes that are written.
  */
-import { qdqTargetNamed } from "../chips/registry.ts";
+import { layeredTargetNamed, qdqTargetNamed } from "../chips/registry.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
 import type { Runtime } from "../engine/runtime.ts";
@@ -21,6 +21,7 @@ import {
   type ValueStatistics,
 } from "../quantize/quantize-graph.ts";
 import { compareReport } from "../report/compare.ts";
+import type { ConvertReport } from "../report/convert.ts";
 import type { CompareReport, QuantizeReport } from "../report/reports.ts";
 import { classify, countChanged } from "../run/classify.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
@@ -35,6 +36,7 @@ import { floatName, floatNetwork, loadModel, modelName, quantizedName } from "./
 import { located } from "./located.ts";
 import type { JobContext, QuantizeJob } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
+import { quantizeLayered } from "./quantize-layered.node.ts";
 import {
   type BothAccuracies,
   type QuantizeResults,
@@ -47,12 +49,21 @@ const comparedPictures = 16;
 
 /** Does the whole job and writes `job.out`; nothing is written when a step fails. */
 export function quantizeJob(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
-  return located(job.model, () => quantizeModel(job, context));
+  return located(job.model, () => quantizeModel(job, qdqTargetNamed(job.target), context));
 }
 
-async function quantizeModel(job: QuantizeJob, context: JobContext): Promise<QuantizeReport> {
+/** The same for a chip of major layers. */
+export function quantizeChipJob(job: QuantizeJob, context: JobContext): Promise<ConvertReport> {
+  const target = layeredTargetNamed(job.target);
+  return located(job.model, () => quantizeLayered(job, target, context));
+}
+
+async function quantizeModel(
+  job: QuantizeJob,
+  target: Target,
+  context: JobContext,
+): Promise<QuantizeReport> {
   const log = warningLog(context);
-  const target = qdqTargetNamed(job.target);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const whole = verify(floatNetwork(model), "canonical");
   const float = cutHost(whole);

@@ -5,13 +5,14 @@
  */
 import type { Runtime } from "../engine/runtime.ts";
 import { workError } from "../error.ts";
-import { constantOf, type Graph, nodeMap, nodesOf, sweep } from "../ir/graph.ts";
+import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import type { OnProgress } from "../notice.ts";
 import { openSession } from "../run/session.ts";
 import { simulationOfIntegers } from "../run/simulate.ts";
 import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
+import { feedsOf, forget, type Held, levelsOf, segment, swept } from "./held-levels.ts";
 
 export type CorrectOptions = {
   readonly onProgress?: OnProgress | undefined;
@@ -46,53 +47,6 @@ export async function correctBiases(
     onProgress?.({ label: "correct biases", done, total: layers.length });
   }
   return current;
-}
-
-type Held = ReadonlyMap<string, readonly Tensor[]>;
-
-/** The part of the graph between the held values and one node; held values are its inputs. */
-function segment(graph: Graph, id: string, held: Held, types: Types): Graph {
-  const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    if (!held.has(node.id) || node.op === "input") return [node];
-    return heldInput(node, types);
-  });
-  return swept({ ...graph, nodes, outputs: [{ name: id, id }] });
-}
-
-/** Inputs that nothing reads are dropped too. */
-function swept(graph: Graph): Graph {
-  const live = sweep(graph);
-  const read = new Set(live.nodes.flatMap(({ inputs }) => inputs));
-  return { ...live, nodes: live.nodes.filter(({ op, id }) => op !== "input" || read.has(id)) };
-}
-
-/** A held value comes in as float32 and is taken for the levels that it holds. */
-function heldInput(node: Node, types: Types): readonly Node[] {
-  const type = types.get(node.id);
-  if (type === undefined) throw workError("a value of unknown shape", { node: node.id });
-  const fed = feedName(node.id);
-  const qMax = type.dtype === "uint8" ? 255 : 65535;
-  const range = node.op === "shiftConv" && node.attrs.output.kind === "levels";
-  const most = range && node.attrs.output.kind === "levels" ? node.attrs.output.qMax : qMax;
-  return [
-    { op: "input", id: fed, inputs: [], attrs: { dtype: "float32", shape: type.shape } },
-    { op: "toLevels", id: node.id, inputs: [fed], attrs: { step: 1, qMax: most } },
-  ];
-}
-
-const feedName = (id: string): string => `${id}.held`;
-
-function feedsOf(graph: Graph, held: Held, picture: number): ReadonlyMap<string, Tensor> {
-  const inputs = nodesOf(graph, "input");
-  const names = new Map([...held.keys()].map((id) => [feedName(id), id]));
-  return new Map(
-    inputs.map(({ id }) => {
-      const value = (held.get(id) ?? held.get(names.get(id) ?? ""))?.[picture];
-      if (value === undefined) throw workError("a value was not kept", { node: id });
-      const data = value.dtype === "float32" ? value.data : Float32Array.from(value.data, Number);
-      return [id, float32(value.shape, data)];
-    }),
-  );
 }
 
 /** Mean over pictures and pixels of each channel's sum, in units of the output's level. */
@@ -205,45 +159,4 @@ function withBias(
     return { ...node, attrs: { tensor: { dtype: "int32", shape: tensor.shape, data } } };
   });
   return { ...graph, nodes };
-}
-
-/** The levels that a layer gives for every picture, in the type that holds them. */
-async function levelsOf(
-  graph: Graph,
-  id: string,
-  held: Held,
-  types: Types,
-  runtime: Runtime,
-): Promise<readonly Tensor[]> {
-  const part = segment(graph, id, held, types);
-  const session = await openSession(simulationOfIntegers(part).lowered, runtime);
-  const pictures = [...held.values()][0]?.length ?? 0;
-  const levels: Tensor[] = [];
-  try {
-    for (let picture = 0; picture < pictures; picture += 1) {
-      const value = (await session.run(feedsOf(part, held, picture))).get(id);
-      if (value === undefined) throw workError("a layer was not computed", { node: id });
-      const wide = types.get(id)?.dtype !== "uint8";
-      const { shape } = value;
-      levels.push(
-        wide
-          ? { dtype: "uint16", shape, data: Uint16Array.from(value.data, Number) }
-          : { dtype: "uint8", shape, data: Uint8Array.from(value.data, Number) },
-      );
-    }
-  } finally {
-    await session.release();
-  }
-  return levels;
-}
-
-/** Drops the levels that no layer behind this one reaches without passing a held value. */
-function forget(held: Map<string, readonly Tensor[]>, graph: Graph, doneUpTo: string): void {
-  const at = graph.nodes.findIndex(({ id }) => id === doneUpTo);
-  const later = graph.nodes.slice(at + 1);
-  const needed = new Set<string>(later.flatMap(({ inputs }) => inputs));
-  for (const node of graph.nodes.toReversed()) {
-    if (needed.has(node.id) && !held.has(node.id)) for (const id of node.inputs) needed.add(id);
-  }
-  for (const id of [...held.keys()]) if (!needed.has(id)) held.delete(id);
 }

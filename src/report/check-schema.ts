@@ -87,6 +87,7 @@ export const check: JsonSchema = record<CheckReport>({
     chips: positive,
     waived: texts,
   }),
+  convolutions: record<CheckReport["convolutions"]>({ chip: count, all: count }),
   violations: list(violation),
   host: list(record<CheckReport["host"][number]>({ name: text, op: text, why: text })),
   chipInputs: texts,

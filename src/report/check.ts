@@ -93,6 +93,8 @@ export type CheckReport = {
     readonly chips: number;
     readonly waived: readonly string[];
   };
+  /** Convolutions on the chip, and of the whole network. */
+  readonly convolutions: { readonly chip: number; readonly all: number };
   readonly violations: readonly CheckViolation[];
   /** Layers that run on the host, in order. */
   readonly host: readonly { readonly name: string; readonly op: string; readonly why: string }[];

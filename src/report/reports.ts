@@ -4,7 +4,10 @@
  * bytes, time is seconds. `schema.ts` says the same as JSON Schema.
  */
 import type { CheckReport } from "./check.ts";
+import type { ConvertReport } from "./convert.ts";
 import type { JsonRecord } from "./json.ts";
+import type { CalibrateQuantReluReport, RefineNetworkReport } from "./mdk.ts";
+import type { PredictReport } from "./predict.ts";
 
 /** A warning as `notice.ts` has it, without absent fields. */
 export type ReportWarning = {
@@ -105,6 +108,8 @@ export type EvaluateReport = {
   readonly device: string;
   /** True where integers were simulated, false where the float network ran. */
   readonly simulated: boolean;
+  /** Of a network converted for a chip: false where rules of it were waived; null for all others. */
+  readonly deployable: boolean | null;
   readonly warnings: readonly ReportWarning[];
 };
 
@@ -291,6 +296,10 @@ export type Report =
   | QuantizeReport
   | CompareReport
   | RunReport
+  | ConvertReport
+  | PredictReport
+  | CalibrateQuantReluReport
+  | RefineNetworkReport
   | JobReport;
 
 export type SchemaId = Report["schema"];

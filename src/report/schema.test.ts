@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { sampleCheck } from "../../test/check-sample.ts";
+import { sampleConvert, samplePredict } from "../../test/convert-sample.ts";
+import { sampleCalibrateQuantRelu, sampleRefineNetwork } from "../../test/mdk-sample.ts";
 import * as sample from "../../test/report-sample.ts";
 import { toJson } from "./json.ts";
 import { checkSchema, type JsonSchema } from "./json-schema.ts";
@@ -7,12 +10,17 @@ import { reportSchemas } from "./schema.ts";
 
 const reports: readonly Report[] = [
   sample.sampleInspect(),
+  sampleCheck(),
   sample.sampleEvaluate(false),
   sample.sampleEvaluate(true),
   sample.sampleCalibrate(),
   sample.sampleQuantize(),
   sample.sampleCompare(),
   sample.sampleRun(),
+  sampleConvert(),
+  samplePredict(),
+  sampleCalibrateQuantRelu(),
+  sampleRefineNetwork(),
   sample.sampleJob(),
 ];
 

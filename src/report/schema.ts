@@ -3,8 +3,10 @@
  * `reports.ts`; a snapshot holds the rest.
  */
 import { check } from "./check-schema.ts";
+import { convert, predict } from "./convert-schema.ts";
 import { exactDb } from "./json.ts";
 import { type JsonSchema, list, oneOf, orNull, pair, record } from "./json-schema.ts";
+import { calibrateQuantReluSchema, refineNetworkSchema } from "./mdk-schema.ts";
 import type {
   Accuracy,
   CalibrateReport,
@@ -102,6 +104,7 @@ const evaluate: JsonSchema = record<EvaluateReport>({
   threads: countOrNull,
   device: text,
   simulated: bool,
+  deployable: { type: ["boolean", "null"] },
   warnings,
 });
 
@@ -263,5 +266,12 @@ export const reportSchemas: Readonly<Record<Report["schema"], JsonSchema>> = {
   "inlay.quantize/1": document("inlay.quantize/1", quantize),
   "inlay.compare/1": document("inlay.compare/1", compare),
   "inlay.run/1": document("inlay.run/1", run),
+  "inlay.convert/1": document("inlay.convert/1", convert),
+  "inlay.predict/1": document("inlay.predict/1", predict),
+  "inlay.calibrate-quant-relu/1": document(
+    "inlay.calibrate-quant-relu/1",
+    calibrateQuantReluSchema,
+  ),
+  "inlay.refine-network/1": document("inlay.refine-network/1", refineNetworkSchema),
   "inlay.report/1": document("inlay.report/1", job),
 };

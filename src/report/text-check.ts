@@ -35,19 +35,23 @@ function headText({ model, target, options }: CheckReport, style: Style): string
 }
 
 function verdictText(report: CheckReport, broken: number, style: Style): string {
-  const { verdict, options, network, chipInputs } = report;
+  const { verdict, options, network, convolutions } = report;
   const place = options.chips === 1 ? "the chip" : `${options.chips} chips in a row`;
-  if (verdict === "fits") return style("good", `fits: the network can be put on ${place}`);
+  const share = `${convolutions.chip} of ${convolutions.all} convolutions`;
+  if (verdict === "fits") return style("good", `fits on ${place}: ${share} run there`);
   if (verdict === "not deployable") {
     const rules = [...new Set(report.violations.map(({ rule }) => rule))].join(", ");
-    return style("warn", `not deployable: it breaks rules that are waived (${harmless(rules)})`);
+    return style(
+      "warn",
+      `not deployable: waived rules are broken (${harmless(rules)}); ${share} run there`,
+    );
   }
   const reasons = [
-    ...(chipInputs.length === 0 ? ["no layer runs on the chip"] : []),
     ...(broken > 0 ? [`broken rules: ${broken}`] : []),
     ...((network?.differences?.length ?? 0) > 0
       ? ["the network JSON contradicts the network"]
       : []),
+    convolutions.chip === 0 ? "no layer can run there" : `${share} could run there`,
   ];
   return style("bad", `does not fit on ${place}: ${reasons.join("; ")}`);
 }
@@ -104,18 +108,36 @@ function networkText({ network }: CheckReport, style: Style): string {
 /** Names in one line; of more the first ones, and how many follow. */
 const namedLayers = 4;
 
-/** Neighbours of one reason in one line: `pool, fc, prob: behind the chip`. */
+type HostGroup = {
+  readonly why: string;
+  readonly texts: string[];
+  /** Names as the network has them. */
+  readonly names: Set<string>;
+};
+
+/** Neighbours of one reason in one line: `conv5, conv5_relu: kernel: 5x5`. */
 function hostLines({ host }: CheckReport): readonly string[] {
-  const groups: { readonly why: string; readonly names: string[] }[] = [];
-  for (const { name, why } of host) {
+  const groups: HostGroup[] = [];
+  for (const { name, op, why } of host) {
+    const isNatural = why === `${op} runs on the host`;
+    const reason = isNatural ? "the host's by nature" : why;
+    const text = isNatural ? `${formatName(name)} (${formatName(op)})` : formatName(name);
     const last = groups.at(-1);
-    if (last?.why === why) last.names.push(formatName(name));
-    else groups.push({ why, names: [formatName(name)] });
+    if (last !== undefined && continues(last, reason)) {
+      last.texts.push(text);
+      last.names.add(name);
+    } else groups.push({ why: reason, texts: [text], names: new Set([name]) });
   }
-  return groups.map(({ why, names }) => {
-    const more = names.length > namedLayers ? ` and ${names.length - namedLayers} more` : "";
-    return `${names.slice(0, namedLayers).join(", ")}${more}: ${harmless(why)}`;
+  return groups.map(({ why, texts }) => {
+    const more = texts.length > namedLayers ? ` and ${texts.length - namedLayers} more` : "";
+    return `${texts.slice(0, namedLayers).join(", ")}${more}: ${harmless(why)}`;
   });
+}
+
+/** The same reason, or behind a layer that is itself only behind another. */
+function continues({ why, names }: HostGroup, reason: string): boolean {
+  const [, before = ""] = /^behind (.+) on the host$/s.exec(reason) ?? [];
+  return why === reason || (why.startsWith("behind ") && names.has(before));
 }
 
 const layoutColumns: readonly Column[] = [
@@ -178,7 +200,7 @@ const memoryColumns: readonly Column[] = [
   right("volume"),
 ];
 
-function memoryText({ majorLayers, memory }: CheckReport, style: Style): string {
+function memoryText({ majorLayers, memory, options }: CheckReport, style: Style): string {
   if (memory === null) return "";
   const rows = majorLayers.flatMap(({ sublayers }, major) =>
     sublayers.map((one, at) => [
@@ -195,7 +217,7 @@ function memoryText({ majorLayers, memory }: CheckReport, style: Style): string 
   );
   return (
     tableSection("Memory", memoryColumns, rows, style) +
-    memoryLines(memory, style)
+    memoryLines(memory, options.chips, style)
       .map((line) => `  ${line}\n`)
       .join("")
   );
@@ -203,17 +225,19 @@ function memoryText({ majorLayers, memory }: CheckReport, style: Style): string 
 
 function memoryLines(
   { slots, slotLimit, largestVolume, volumeLimit }: NonNullable<CheckReport["memory"]>,
+  chips: number,
   style: Style,
 ): readonly string[] {
   const doubt = (certain: boolean): string => (certain ? "" : ", a limit inferred, not printed");
-  const weights = `weights: ${slots} slots, and the chip takes less than ${slotLimit.value}`;
+  const chip = chips === 1 ? "the chip" : "each chip";
+  const weights = `weights: ${slots} slots, and ${chip} takes less than ${slotLimit.value}`;
   const share = `${shareText(slots, slotLimit.value)}${doubt(slotLimit.certain)}`;
   const volume = `activations: ${largestVolume} in and out at most`;
   const limit =
     volumeLimit === null
       ? "; the chip's limit is not known"
-      : `, and the chip takes ${volumeLimit.value} (${shareText(largestVolume, volumeLimit.value)}${doubt(volumeLimit.certain)})`;
-  const isFull = slots >= slotLimit.value;
+      : `, and ${chip} takes ${volumeLimit.value} (${shareText(largestVolume, volumeLimit.value)}${doubt(volumeLimit.certain)})`;
+  const isFull = chips === 1 && slots >= slotLimit.value;
   const isLarge = volumeLimit !== null && largestVolume > volumeLimit.value;
   return [
     style(isFull ? "bad" : "strong", `${weights} (${share})`),

@@ -37,7 +37,8 @@ export function evaluateText(report: EvaluateReport, style: Style): string {
   const lines = facts.flatMap(([name, value]) =>
     value === null ? [] : [`${name.padEnd(15)}${value}\n`],
   );
-  const head = `${style("strong", harmless(report.model))}  ${style("dim", how)}\n`;
+  const mark = report.deployable === false ? `  ${style("bad", "not deployable")}` : "";
+  const head = `${style("strong", harmless(report.model))}  ${style("dim", how)}${mark}\n`;
   return [head, ...lines, warningsText(report.warnings, style)].join("");
 }
 

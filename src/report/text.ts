@@ -4,7 +4,9 @@
 import type { JobReport, Report } from "./reports.ts";
 import { plainStyle, type Style } from "./table.ts";
 import { checkText } from "./text-check.ts";
+import { convertText, predictText } from "./text-convert.ts";
 import { inspectText } from "./text-inspect.ts";
+import { calibrateQuantReluText, refineNetworkText } from "./text-mdk.ts";
 import { quantizeText } from "./text-quantize.ts";
 import { calibrateText, compareText, evaluateText, runText } from "./text-results.ts";
 
@@ -25,6 +27,14 @@ export function renderText(report: Report, style: Style = plainStyle): string {
       return compareText(report, style);
     case "inlay.run/1":
       return runText(report, style);
+    case "inlay.convert/1":
+      return convertText(report, style);
+    case "inlay.predict/1":
+      return predictText(report, style);
+    case "inlay.calibrate-quant-relu/1":
+      return calibrateQuantReluText(report, style);
+    case "inlay.refine-network/1":
+      return refineNetworkText(report, style);
     case "inlay.report/1":
       return jobText(report, style);
   }

@@ -15,11 +15,11 @@ export function followCuts(layout: Layout, counts: readonly number[]): Layout {
   const isSame = own.length === counts.length && own.every((count, at) => count === counts[at]);
   if (isSame || sum(own) !== sum(counts)) return layout;
   const ends = counts.map((_, at) => pointAt(sum(counts.slice(0, at + 1)), own));
-  const majors = ends.map((end, at) => {
+  const majors = ends.flatMap((end, at) => {
     const start = ends[at - 1] ?? { major: 0, sublayer: 0 };
-    return joined(majorsBetween(layout, start, end));
+    return joined(majorsBetween(layout, start, end)) ?? [];
   });
-  if (!isComplete(majors)) return layout;
+  if (majors.length !== counts.length) return layout;
   const shortcuts = (all: readonly MajorLayer[]): number =>
     sum(all.map(({ shortcutStarts }) => shortcutStarts.length));
   if (shortcuts(majors) !== shortcuts(layout.majors)) return layout;
@@ -37,10 +37,6 @@ function pointAt(index: number, counts: readonly number[]): Point {
     rest -= count;
   }
   return { major: counts.length, sublayer: 0 };
-}
-
-function isComplete(majors: readonly (MajorLayer | undefined)[]): majors is readonly MajorLayer[] {
-  return majors.every((major) => major !== undefined);
 }
 
 /** Parts of several major layers as one; undefined where something ends between them. */

@@ -15,6 +15,7 @@ import type { OnWarning } from "../../../notice.ts";
 import type { CoefficientBits, LayeredTarget } from "../../../target/layered-target.ts";
 import { asNchw, type Nchw } from "../../../tensor/shape.ts";
 import type { ChipMapping } from "../map/mapping.ts";
+import type { ConvParameters } from "./gain.ts";
 import { parametersOf } from "./refine.ts";
 
 export type ConvertOptions = {
@@ -72,9 +73,27 @@ function convertLayer(
   if (node?.op !== "conv" && node?.op !== "quantConv") {
     throw new Error(`no convolution: ${node?.id ?? "nothing"}`);
   }
-  const { weight, bias } = parametersOf(node, nodes);
-  const shape = asNchw(weight.shape, describe(node));
-  const layer = { weight: weight.data, bias, taps: shape[2] * shape[3], node: describe(node) };
+  const parameters = parametersOf(node, nodes);
+  return roundParameters(
+    { name: node.id, node: describe(node), ...parameters },
+    bits,
+    target,
+    options,
+  );
+}
+
+/** A convolution's parameters in the chip's units, and how errors name it. */
+type NamedParameters = ConvParameters & { readonly name: string; readonly node: string };
+
+/** One layer as the chip holds it. */
+export function roundParameters(
+  { name, node, weight, bias }: NamedParameters,
+  bits: CoefficientBits,
+  target: LayeredTarget,
+  options: ConvertOptions,
+): ProgramLayer {
+  const shape = asNchw(weight.shape, node);
+  const layer = { weight: weight.data, bias, taps: shape[2] * shape[3], node };
   const mode = target.weightModes.find((one) => one.bits === bits);
   const { parameterBits } = target;
   const shiftMax = options.shiftMax ?? target.shiftMax;
@@ -93,10 +112,10 @@ function convertLayer(
     overflows && options.likeMdk !== true
       ? resliceCoefficients(layer, { ...rule, shiftMax: guarded })
       : free;
-  if (overflows) warnBias(describe(node), kept, biasBits, free.shift, options);
-  warnLost(describe(node), kept, parameterBits, options.onWarning);
+  if (overflows) warnBias(node, kept, biasBits, free.shift, options);
+  warnLost(node, kept, parameterBits, options.onWarning);
   return {
-    name: node.id,
+    name,
     coefficientBits: bits,
     parameterBits,
     biasBits,

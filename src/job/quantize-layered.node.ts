@@ -1,0 +1,189 @@
+/**
+ * `inlay quantize --target` a chip of major layers: from a float network and pictures to the chip's files, with the
+ * accuracy of what was written. Training back what few bits cost is not done here.
+ */
+import { type Label, parseLabels } from "../chips/gti/files/labels.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { nodeRuntime } from "../engine/runtime.node.ts";
+import type { Runtime } from "../engine/runtime.ts";
+import type { Graph } from "../ir/graph.ts";
+import { inferTypes } from "../ir/infer.ts";
+import { verify } from "../ir/verify.ts";
+import type { OnWarning } from "../notice.ts";
+import type { ChipAccuracy, ConvertReport } from "../report/convert.ts";
+import { toJson } from "../report/json.ts";
+import { classify, countChanged } from "../run/classify.ts";
+import { checkPreprocessing } from "../run/preprocess-check.ts";
+import type { LayeredTarget } from "../target/layered-target.ts";
+import { elementCount } from "../tensor/shape.ts";
+import { violationsOf } from "./check-findings.ts";
+import { type ChipFiles, type ChipFilesOptions, chipFiles } from "./chip/chip-files.ts";
+import { parseChipModel } from "./chip/chip-model.ts";
+import { refuseViolations } from "./chip/refuse-violations.ts";
+import { simulationGraph } from "./chip/simulation-graph.ts";
+import { chooseMapping } from "./chip-choices.ts";
+import { modelPreprocess } from "./chip-model.node.ts";
+import { type ChipQuantizeOptions, quantizeForChip } from "./chip-quantize.node.ts";
+import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
+import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
+import { readFileBounded } from "./files.node.ts";
+import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
+import type { JobContext, QuantizeJob } from "./options.ts";
+import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
+import { writeOutputs } from "./write-outputs.node.ts";
+
+const maxLabelBytes = 2 ** 24;
+
+/** Quantizes, writes `job.out`, and judges what was written where there are labelled pictures. */
+export async function quantizeLayered(
+  job: QuantizeJob,
+  target: LayeredTarget,
+  context: JobContext,
+): Promise<ConvertReport> {
+  const started = new Date().toISOString().slice(0, 19).replace("T", " ");
+  const log = warningLog(context);
+  const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
+  const float = verify(floatNetwork(model), "canonical");
+  const chip = job.chip ?? { waive: [] };
+  const labels = await readLabels(job.labels, float, log.add);
+  const { mapping, choices } = chooseMapping(float, target, chip, undefined, log.add);
+  const { layout } = mapping;
+  const rules = { waive: new Set(chip.waive), chips: choices.chips };
+  const waived = refuseViolations(violationsOf(mapping, layout, target, rules), log.add);
+  const dataset = await openPictures(job.calibrate, context, log.add);
+  const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
+  const runtime = await nodeRuntime(context);
+  await checkPreprocessing(
+    { imported: model.graph, float },
+    dataset,
+    job.preprocess,
+    runtime,
+    log.add,
+  );
+  const { onProgress } = context;
+  const scene = { dataset, preprocess: job.preprocess, runtime, onProgress, onWarning: log.add };
+  const mode = { activationBits: choices.activationBits, lastTenBits: choices.lastTenBits };
+  const options = { ...chipQuantizeOptions(job, context), ...mode };
+  const program = await quantizeForChip(mapping, target, options, scene);
+  const accumulatorBits = job.accumulatorBits ?? target.accumulatorBits;
+  warnAboutAccumulators(program, accumulatorBits, log.add);
+  const name = modelName(model);
+  const modelFile = `${fileName(name)}.model`;
+  const fileOptions: ChipFilesOptions = {
+    ...{
+      name,
+      modelFile,
+      preprocess: job.preprocess,
+      waived,
+      layout,
+      chips: choices.chips,
+      labels,
+    },
+    ...{ debug: job.debug === true, caffe: true, started },
+    commands: [context.command.join(" ")],
+    onWarning: log.add,
+  };
+  const made = chipFiles(program, fileOptions);
+  const accuracy =
+    evaluated === undefined
+      ? null
+      : await accuracyOf(float, made, modelFile, evaluated, job, { runtime, context, log });
+  const reportName = "report.json";
+  const about = {
+    ...{ model: name, source: model.files, out: job.out, modelFile, waived },
+    files: [...made.files.keys(), reportName],
+    image: "inlay" as const,
+    editGain: false,
+    labels: labels?.length ?? null,
+    accumulatorBits,
+    warnings: log.all(),
+  };
+  const report: ConvertReport = {
+    ...convertReport(program, made, about),
+    calibration: {
+      method: options.method,
+      images: job.calibrate.path,
+      samples: dataset.samples.length,
+    },
+    accuracy,
+  };
+  const files = new Map([...made.files, [reportName, new TextEncoder().encode(toJson(report))]]);
+  await writeOutputs(job.out, files, { force: true });
+  return report;
+}
+
+/** What the job says, and what few bits need where it says nothing. */
+function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuantizeOptions {
+  return {
+    method: job.capMethod ?? "minmax",
+    percent: job.capPercent ?? 99.9,
+    equalize: job.equalize ?? true,
+    biasCorrection: job.options.biasCorrection,
+    clipWeights: true,
+    fit: job.fit ?? true,
+    seed,
+    shiftMax: job.shiftMax,
+  };
+}
+
+/** The name without what file systems refuse. */
+function fileName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "");
+  return plain === "" ? "network" : plain;
+}
+
+/** As many labels as the network has classes; undefined where no file was named. */
+async function readLabels(
+  path: string | undefined,
+  graph: Graph,
+  onWarning: OnWarning,
+): Promise<readonly Label[] | undefined> {
+  if (path === undefined) return undefined;
+  const shape = inferTypes(graph).get(graph.outputs[0]?.id ?? "")?.shape ?? [];
+  const bytes = await readFileBounded(path, maxLabelBytes);
+  return parseLabels({ name: path, bytes }, elementCount(shape.slice(1)), onWarning);
+}
+
+type Bench = {
+  readonly runtime: Runtime;
+  readonly context: JobContext;
+  readonly log: WarningLog;
+};
+
+/** Float against the model's bytes, read back and simulated. */
+async function accuracyOf(
+  float: Graph,
+  made: ChipFiles,
+  modelFile: string,
+  dataset: Dataset,
+  job: QuantizeJob,
+  { runtime, context, log }: Bench,
+): Promise<ChipAccuracy | null> {
+  const bytes = made.files.get(modelFile) ?? new Uint8Array();
+  const model = parseChipModel({ name: modelFile, bytes }, log.add);
+  const options = { onProgress: context.onProgress, onWarning: log.add };
+  const first = await classify(float, dataset, job.preprocess, runtime, {
+    ...options,
+    label: "evaluate float",
+  });
+  warnAboutLabels(first, job.evaluate?.path ?? "", log);
+  const second = await classify(
+    simulationGraph(model),
+    dataset,
+    modelPreprocess(model, undefined),
+    runtime,
+    { ...options, label: "evaluate simulation" },
+  );
+  const about = { model: "", images: job.evaluate?.path ?? "", preprocess: job.preprocess };
+  const [before, after] = [first, second].map(
+    (one, at) => evaluateReport(one, about, at === 1, context, log).top1,
+  );
+  if (!before || !after) return null;
+  return {
+    images: about.images,
+    samples: first.predictions.length,
+    float: before,
+    simulated: after,
+    changedImages: countChanged(first.predictions, second.predictions),
+  };
+}
