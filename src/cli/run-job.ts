@@ -86,5 +86,6 @@ function withoutWarnings(report: Report): Report {
 
 function hasFailed(report: Report): boolean {
   if (report.schema === "inlay.check/1") return report.verdict === "does not fit";
+  if (report.schema === "inlay.bit-match/1") return !report.isEqual;
   return report.schema === "inlay.run/1" && report.steps.some(({ status }) => status === "failed");
 }

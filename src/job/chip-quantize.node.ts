@@ -14,7 +14,7 @@ import type { ConvParameters } from "../chips/gti/program/gain.ts";
 import { type ChipEntry, integerGraph } from "../chips/gti/program/integer-graph.ts";
 import type { ChipProgram } from "../chips/gti/program/program.ts";
 import { parametersOf, type Refined, refine } from "../chips/gti/program/refine.ts";
-import { type InputUnits, pictureUnits } from "../chips/gti/program/units.ts";
+import { type InputUnits, largestLevel, pictureUnits } from "../chips/gti/program/units.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { isMeanImage, type Preprocess, perChannel } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
@@ -22,14 +22,14 @@ import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import type { Node } from "../ir/ops.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
-import { calibrate, channelMeans } from "../quantize/calibrate.ts";
+import { calibrate } from "../quantize/calibrate.ts";
 import { channelPeaks } from "../quantize/channel-peaks.ts";
-import { correctBiases } from "../quantize/correct-biases.ts";
+import { type CorrectedLayer, correctBiases } from "../quantize/correct-biases.ts";
 import { chooseRange, type RangeMethod } from "../quantize/observers/choose-range.ts";
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { float32, toNumbers } from "../tensor/tensor.ts";
-import { type FitRules, withFittedLayers, withParameters } from "./chip-fit.node.ts";
+import { withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
 
 export type ChipQuantizeOptions = {
@@ -42,8 +42,6 @@ export type ChipQuantizeOptions = {
   readonly equalize: boolean;
   readonly biasCorrection: boolean;
   readonly clipWeights: boolean;
-  /** Fits small early layers to the float network's sums. */
-  readonly fit: boolean;
   readonly seed: number;
   readonly shiftMax?: number | undefined;
   readonly likeMdk?: boolean | undefined;
@@ -58,9 +56,8 @@ type Scene = {
 };
 
 /** Pictures that biases are corrected with: more change little. */
-const correctionPictures = 50;
+const correctionPictures = 64;
 const peakPictures = 100;
-const fittingPictures = 100;
 
 /** The program of a mapped float network. `scene.dataset` are the pictures that teach the caps. */
 export async function quantizeForChip(
@@ -76,17 +73,12 @@ export async function quantizeForChip(
   const input = inputUnits(mapping, target, entry, scene.preprocess);
   const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
   const quiet = { ...options, onWarning: undefined };
-  const rules = { target, convert: quiet, clipWeights: options.clipWeights, entry };
-  const fits = options.fit && entry.kind === "picture";
-  const fitted = fits ? await fittedNetwork(mapping, start, rules, options.seed, scene) : start;
-  const refined = options.clipWeights
-    ? withClippedWeights(mapping, fitted, target, options)
-    : fitted;
+  const refined = options.clipWeights ? withClippedWeights(mapping, start, target, options) : start;
   const program = programOf(mapping, refined, target, entry, quiet);
   if (!options.biasCorrection || entry.kind !== "picture") {
     return programOf(mapping, refined, target, entry, { ...options, onWarning: scene.onWarning });
   }
-  const integer = await withCorrectedBiases(mapping, refined, program.integer, scene);
+  const integer = await withCorrectedBiases(mapping, refined, program.integer, options.seed, scene);
   const graph = takeBiases(refined.graph, program, integer);
   // The shift of masked schemes depends on the bias: all is rounded anew from the corrected network.
   const last = { ...options, onWarning: scene.onWarning };
@@ -206,19 +198,6 @@ function inputUnits(
   });
 }
 
-async function fittedNetwork(
-  mapping: ChipMapping,
-  refined: Refined,
-  rules: FitRules,
-  seed: number,
-  { dataset, preprocess, runtime, onProgress }: Scene,
-): Promise<Refined> {
-  const few = someOf(dataset, fittingPictures);
-  const entries = await picturePlanes(mapping.graph, few, preprocess);
-  const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
-  return withFittedLayers(mapping, refined, entries, rules, scene);
-}
-
 /** Weights of 8- and 12-bit layers limited where that rounds the others better. */
 function withClippedWeights(
   mapping: ChipMapping,
@@ -249,35 +228,20 @@ async function withCorrectedBiases(
   mapping: ChipMapping,
   { grids }: Refined,
   integer: Graph,
-  { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
+  seed: number,
+  { dataset, preprocess, runtime, onProgress }: Scene,
 ): Promise<Graph> {
   const few = someOf(dataset, correctionPictures);
-  const sums = new Map(
-    mapping.chip.convolutions.map(({ conv, activation, shortcut }) => [
-      activation,
-      shortcut?.add ?? conv,
-    ]),
+  const layers = mapping.chip.convolutions.flatMap(
+    ({ conv, activation, shortcut }): readonly CorrectedLayer[] => {
+      const grid = grids.get(activation);
+      if (grid === undefined) return [];
+      return [{ id: activation, sum: shortcut?.add ?? conv, step: grid.cap / largestLevel(grid) }];
+    },
   );
-  const observed = new Map([...sums.values()].map((id) => [id, { range: false, mean: true }]));
-  const found = await calibrate(mapping.graph, observed, few, preprocess, runtime, {
-    method: "minmax",
-    onProgress,
-    onWarning,
-  });
-  const wanted = new Map<string, Float64Array>();
-  for (const [activation, sum] of sums) {
-    const grid = grids.get(activation);
-    const value = found.values.get(sum);
-    const means = value && channelMeans(value, found.samples);
-    if (grid === undefined || means === undefined) continue;
-    const step = grid.cap / (2 ** grid.bits - 1);
-    wanted.set(
-      activation,
-      means.map((mean) => mean / step),
-    );
-  }
   const entries = await picturePlanes(mapping.graph, few, preprocess);
-  return correctBiases(integer, entries, wanted, runtime, { onProgress });
+  const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
+  return correctBiases(integer, layers, entries, scene);
 }
 
 /** The refined network with the biases of the corrected integer graph. */

@@ -122,6 +122,26 @@ export type EvaluateJob = {
   readonly accumulator?: AccumulatorOptions | undefined;
 };
 
+/** A converted network, bit by bit against the network that it came from. */
+export type BitMatchJob = {
+  /** A `.model` file, or the folder of one. */
+  readonly model: string;
+  /** Pictures for the last values, or one picture for all layers. */
+  readonly images: ImageOptions;
+  /** deploy.prototxt and net.caffemodel; those in the model's folder unless given. */
+  readonly reference?: ModelPaths | undefined;
+  /** A board's dumps of the one picture, in place of the simulation. */
+  readonly dumps?: string | undefined;
+  /** Folder for the dumps of both sides, and a log. */
+  readonly writeDumps?: string | undefined;
+  /** Writes over files that are there. */
+  readonly force?: boolean | undefined;
+  /** Of the simulation; exact sums unless given. */
+  readonly accumulator?: AccumulatorOptions | undefined;
+  /** What the reference takes for an input level: 1, as a refined network does, unless given. */
+  readonly inputStep?: number | undefined;
+};
+
 export type CalibrateJob = {
   readonly model: ModelPaths;
   readonly images: ImageOptions;
@@ -154,8 +174,6 @@ export type QuantizeJob = {
   readonly capPercent?: number | undefined;
   /** Scales channels so that all use the few levels; true unless given. */
   readonly equalize?: boolean | undefined;
-  /** Fits small early layers to the float network; true unless given. */
-  readonly fit?: boolean | undefined;
   readonly shiftMax?: number | undefined;
   readonly accumulatorBits?: number | undefined;
   /** Intermediate files too. */

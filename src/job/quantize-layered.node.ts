@@ -120,7 +120,6 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
     equalize: job.equalize ?? true,
     biasCorrection: job.options.biasCorrection,
     clipWeights: true,
-    fit: job.fit ?? true,
     seed,
     shiftMax: job.shiftMax,
   };

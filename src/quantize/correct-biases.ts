@@ -8,78 +8,115 @@ import { workError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
-import type { OnProgress } from "../notice.ts";
+import { foldSample } from "../passes/fold-sample.ts";
 import { openSession } from "../run/session.ts";
 import { simulationOfIntegers } from "../run/simulate.ts";
+import { createRandom } from "../tensor/random.ts";
 import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
 import { feedsOf, forget, type Held, levelsOf, segment, swept } from "./held-levels.ts";
+import { type FloatScene, gathered, type Place, placesOf, sampledSums } from "./sampled-sums.ts";
 
-export type CorrectOptions = {
-  readonly onProgress?: OnProgress | undefined;
+export type CorrectedLayer = {
+  /** Id of the shiftConv. */
+  readonly id: string;
+  /** Id of the float value before the activation, and the real size of one level of the output. */
+  readonly sum: string;
+  readonly step: number;
 };
 
+export type CorrectScene = FloatScene & { readonly seed: number };
+
 /**
- * The graph with corrected biases. `entries` are the values of its input node, one per picture; `wanted` has for each
- * shiftConv the mean per channel of `acc * 2^-shift` that the float network has, identity included. Layers without
- * one keep their bias.
+ * The graph with corrected biases. `entries` are the values of its input node, one per picture of the scene's data
+ * set. Only pixels where the float network's activation is neither 0 nor at the cap count: what is clipped away on
+ * both sides must not move the others.
  */
 export async function correctBiases(
   graph: Graph,
+  layers: readonly CorrectedLayer[],
   entries: readonly Tensor[],
-  wanted: ReadonlyMap<string, Float64Array>,
-  runtime: Runtime,
-  { onProgress }: CorrectOptions = {},
+  scene: CorrectScene,
 ): Promise<Graph> {
-  const types = inferTypes(graph);
-  const layers = nodesOf(graph, "shiftConv").filter(({ id }) => wanted.has(id));
-  const [input] = nodesOf(graph, "input");
-  if (input === undefined) throw workError("an integer graph needs an input");
+  const { runtime, onProgress, seed } = scene;
+  const folded = foldSample(graph);
+  const types = inferTypes(folded);
+  const ids = layers.map(({ id }) => id);
+  const places = placesOf(graph, folded, ids, types, entries.length, createRandom(seed, 11));
+  const wanted = await sampledSums(new Map(layers.map(({ id, sum }) => [id, sum])), places, scene);
+  const [input] = nodesOf(folded, "input");
   // Levels of each picture that later layers still read, by id.
-  const held = new Map<string, readonly Tensor[]>([[input.id, entries]]);
-  let current = graph;
-  let done = 0;
-  for (const layer of layers) {
-    const means = await meansOf(current, layer.id, held, types, runtime);
-    current = withBias(current, layer, means, wanted.get(layer.id));
-    held.set(layer.id, await levelsOf(current, layer.id, held, types, runtime));
-    forget(held, current, layer.id);
-    done += 1;
-    onProgress?.({ label: "correct biases", done, total: layers.length });
+  const held = new Map<string, readonly Tensor[]>([[input?.id ?? "", entries]]);
+  const biases = new Map<string, Tensor<"int32">>();
+  let current = folded;
+  for (const [at, { id, step }] of layers.entries()) {
+    const place = places.get(id);
+    if (place === undefined) throw workError("a layer is not in the graph", { node: id });
+    const { node } = place;
+    const sums = await chipSums(current, place, held, types, runtime);
+    const offsets = meanErrors(sums, wanted.get(id) ?? [], step, place);
+    const bias = corrected(current, node, offsets);
+    biases.set(node.inputs[2] ?? "", bias);
+    current = withConstants(current, biases);
+    held.set(node.id, await levelsOf(current, node.id, held, types, runtime));
+    forget(held, current, node.id);
+    onProgress?.({ label: "correct biases", done: at + 1, total: layers.length });
   }
-  return current;
+  return withConstants(graph, biases);
 }
 
-/** Mean over pictures and pixels of each channel's sum, in units of the output's level. */
-async function meansOf(
+/** The layer's sums in levels, not rounded, at its pixels, per picture. */
+async function chipSums(
   graph: Graph,
-  id: string,
+  place: Place,
   held: Held,
   types: Types,
   runtime: Runtime,
-): Promise<Float64Array> {
-  const part = withMean(segment(graph, id, held, types), id);
-  const { lowered } = simulationOfIntegers(part);
-  const session = await openSession(lowered, runtime);
-  const pictures = [...held.values()][0]?.length ?? 0;
-  let sums = new Float64Array();
+): Promise<readonly Float32Array[]> {
+  const part = withSum(segment(graph, place.node.id, held, types), place.node.id);
+  const session = await openSession(simulationOfIntegers(part).lowered, runtime);
+  const found: Float32Array[] = [];
   try {
-    for (let picture = 0; picture < pictures; picture += 1) {
+    for (let picture = 0; picture < place.pixels.length; picture += 1) {
       const values = await session.run(feedsOf(part, held, picture));
-      const means = values.get(part.outputs[0]?.id ?? "");
-      if (means === undefined) throw workError("a mean was not computed", { node: id });
-      if (sums.length === 0) sums = new Float64Array(means.data.length);
-      toNumbers(means).forEach((mean, channel) => {
-        sums[channel] = (sums[channel] ?? 0) + mean;
-      });
+      const sum = values.get(part.outputs[0]?.id ?? "");
+      if (sum === undefined) throw workError("a sum was not computed", { node: place.node.id });
+      found.push(gathered(sum, place, picture, 1));
     }
   } finally {
     await session.release();
   }
-  return sums.map((sum) => sum / Math.max(pictures, 1));
+  return found;
 }
 
-/** The layer as a float convolution, close enough for a mean, and its average over the image. */
-function withMean(graph: Graph, id: string): Graph {
+/** Fewer pixels than this say nothing of a channel: then all its pixels count. */
+const pixelsAtLeast = 64;
+
+/** Per channel the mean of float minus chip, in levels. */
+function meanErrors(
+  chip: readonly Float32Array[],
+  float: readonly Float32Array[],
+  step: number,
+  { node, shape }: Place,
+): Float64Array {
+  const { attrs } = node;
+  const [, channels] = shape;
+  const qMax = attrs.output.kind === "levels" ? attrs.output.qMax : Number.POSITIVE_INFINITY;
+  const [active, all] = [new Means(channels), new Means(channels)];
+  for (const [picture, sums] of chip.entries()) {
+    const wanted = float[picture] ?? new Float32Array();
+    for (let at = 0; at < sums.length; at += 1) {
+      const level = (wanted[at] ?? 0) / step;
+      const error = level - (sums[at] ?? 0);
+      all.add(at % channels, error);
+      if (level > 0 && level < qMax) active.add(at % channels, error);
+    }
+  }
+  return Float64Array.from({ length: channels }, (_, channel) =>
+    active.count(channel) >= pixelsAtLeast ? active.mean(channel) : all.mean(channel),
+  );
+}
+/** The layer's sum as a float convolution, in levels: close enough for a mean. */
+function withSum(graph: Graph, id: string): Graph {
   const nodes = nodeMap(graph);
   const layer = nodes.get(id);
   if (layer?.op !== "shiftConv") throw workError("no layer that shifts", { node: id });
@@ -91,7 +128,7 @@ function withMean(graph: Graph, id: string): Graph {
     const attrs = { tensor: float32(tensor?.shape ?? [0], values) };
     return { op: "const", id: name, inputs: [], attrs };
   };
-  const names = { w: `${id}.mean.w`, b: `${id}.mean.b`, sum: `${id}.mean.sum`, at: `${id}.mean` };
+  const names = { w: `${id}.mean.w`, b: `${id}.mean.b`, sum: `${id}.mean.sum` };
   const real = (value: string): string => `${value}.mean.real`;
   const dequantize = (value: string, step: number): readonly Node[] => [
     {
@@ -132,31 +169,54 @@ function withMean(graph: Graph, id: string): Graph {
     total = `${id}.mean.total`;
     added.push({ op: "add", id: total, inputs: [names.sum, shifted], attrs: {} });
   }
-  added.push({ op: "globalAvgPool", id: names.at, inputs: [total], attrs: {} });
   const kept = graph.nodes.filter((node) => node.id !== id);
-  return swept({
-    ...graph,
-    nodes: [...kept, ...added],
-    outputs: [{ name: names.at, id: names.at }],
-  });
+  const outputs = [{ name: total, id: total }];
+  return swept({ ...graph, nodes: [...kept, ...added], outputs });
 }
 
-function withBias(
+/** The layer's bias, moved by as many levels. */
+function corrected(
   graph: Graph,
-  layer: Node<"shiftConv">,
-  means: Float64Array,
-  wanted: Float64Array | undefined,
-): Graph {
-  const [, , biasId] = layer.inputs;
-  const scale = 2 ** layer.attrs.shift;
+  { inputs, attrs }: Node<"shiftConv">,
+  offsets: Float64Array,
+): Tensor<"int32"> {
+  const bias = constantOf(nodeMap(graph).get(inputs[2] ?? ""));
+  if (bias === undefined) throw workError("a bias is no constant", { node: inputs[2] });
+  const data = Int32Array.from(
+    toNumbers(bias),
+    (value, channel) => value + Math.round((offsets[channel] ?? 0) * 2 ** attrs.shift),
+  );
+  return { dtype: "int32", shape: bias.shape, data };
+}
+
+function withConstants(graph: Graph, constants: ReadonlyMap<string, Tensor>): Graph {
   const nodes = graph.nodes.map((node): Node => {
-    if (node.id !== biasId || node.op !== "const") return node;
-    const { tensor } = node.attrs;
-    const data = Int32Array.from(toNumbers(tensor), (bias, channel) => {
-      const missing = (wanted?.[channel] ?? 0) - (means[channel] ?? 0);
-      return bias + (wanted === undefined ? 0 : Math.round(missing * scale));
-    });
-    return { ...node, attrs: { tensor: { dtype: "int32", shape: tensor.shape, data } } };
+    const tensor = constants.get(node.id);
+    return node.op === "const" && tensor !== undefined ? { ...node, attrs: { tensor } } : node;
   });
   return { ...graph, nodes };
+}
+
+/** Running means, one per channel. */
+class Means {
+  readonly #sums: Float64Array;
+  readonly #counts: Float64Array;
+
+  constructor(channels: number) {
+    this.#sums = new Float64Array(channels);
+    this.#counts = new Float64Array(channels);
+  }
+
+  add(channel: number, value: number): void {
+    this.#sums[channel] = (this.#sums[channel] ?? 0) + value;
+    this.#counts[channel] = (this.#counts[channel] ?? 0) + 1;
+  }
+
+  count(channel: number): number {
+    return this.#counts[channel] ?? 0;
+  }
+
+  mean(channel: number): number {
+    return (this.#sums[channel] ?? 0) / Math.max(1, this.count(channel));
+  }
 }

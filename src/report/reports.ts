@@ -3,6 +3,7 @@
  * numbers; null stands for "not known" or "does not apply". Shares are percent (0..100), memory is
  * bytes, time is seconds. `schema.ts` says the same as JSON Schema.
  */
+import type { BitMatchReport } from "./bit-match.ts";
 import type { CheckReport } from "./check.ts";
 import type { ConvertReport } from "./convert.ts";
 import type { JsonRecord } from "./json.ts";
@@ -298,6 +299,7 @@ export type Report =
   | RunReport
   | ConvertReport
   | PredictReport
+  | BitMatchReport
   | CalibrateQuantReluReport
   | RefineNetworkReport
   | JobReport;

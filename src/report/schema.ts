@@ -2,6 +2,7 @@
  * The reports as JSON Schema, one per schema id. The compiler holds the field names to the types of
  * `reports.ts`; a snapshot holds the rest.
  */
+import { bitMatch } from "./bit-match-schema.ts";
 import { check } from "./check-schema.ts";
 import { convert, predict } from "./convert-schema.ts";
 import { exactDb } from "./json.ts";
@@ -268,6 +269,7 @@ export const reportSchemas: Readonly<Record<Report["schema"], JsonSchema>> = {
   "inlay.run/1": document("inlay.run/1", run),
   "inlay.convert/1": document("inlay.convert/1", convert),
   "inlay.predict/1": document("inlay.predict/1", predict),
+  "inlay.bit-match/1": document("inlay.bit-match/1", bitMatch),
   "inlay.calibrate-quant-relu/1": document(
     "inlay.calibrate-quant-relu/1",
     calibrateQuantReluSchema,

@@ -44,6 +44,11 @@ describe("a conversion as text", () => {
         not deployable: waived image-size
         accumulators: 33 bits hold every sum, 32 are assumed
 
+      Accuracy (top-1)
+        float      77.20 % (386 of 500; 95 % interval 73.30 to 80.70)
+        simulated  76.20 % (381 of 500; 95 % interval 72.30 to 79.70)  not deployable
+        change     -1.00 points; 31 images (6.20 %) changed their best class
+
       Written
         output: net.json, coef.dat, out.model
       "

@@ -3,6 +3,7 @@
  */
 import type { JobReport, Report } from "./reports.ts";
 import { plainStyle, type Style } from "./table.ts";
+import { bitMatchText } from "./text-bit-match.ts";
 import { checkText } from "./text-check.ts";
 import { convertText, predictText } from "./text-convert.ts";
 import { inspectText } from "./text-inspect.ts";
@@ -31,6 +32,8 @@ export function renderText(report: Report, style: Style = plainStyle): string {
       return convertText(report, style);
     case "inlay.predict/1":
       return predictText(report, style);
+    case "inlay.bit-match/1":
+      return bitMatchText(report, style);
     case "inlay.calibrate-quant-relu/1":
       return calibrateQuantReluText(report, style);
     case "inlay.refine-network/1":

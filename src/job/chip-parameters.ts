@@ -1,0 +1,26 @@
+/**
+ * Other weights and biases for some convolutions of a network.
+ */
+import type { ConvParameters } from "../chips/gti/program/gain.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { Node } from "../ir/ops.ts";
+import { float32, type Tensor } from "../tensor/tensor.ts";
+
+/** The graph with the parameters in place of those of the convolutions with these ids. */
+export function withParameters(
+  graph: Graph,
+  parameters: ReadonlyMap<string, ConvParameters>,
+): Graph {
+  const constants = new Map<string, Tensor<"float32">>();
+  for (const node of graph.nodes) {
+    const own = parameters.get(node.id);
+    if (own === undefined) continue;
+    constants.set(node.inputs[1] ?? "", own.weight);
+    constants.set(node.inputs[2] ?? "", float32([own.bias.length], own.bias));
+  }
+  const nodes = graph.nodes.map((node): Node => {
+    const tensor = constants.get(node.id);
+    return node.op === "const" && tensor !== undefined ? { ...node, attrs: { tensor } } : node;
+  });
+  return { ...graph, nodes };
+}
