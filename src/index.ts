@@ -31,6 +31,7 @@ export { calibrateQuantReluJob } from "./job/calibrate-quant-relu.node.ts";
 export { checkJob } from "./job/check.node.ts";
 export { compareJob } from "./job/compare.node.ts";
 export { convertJob } from "./job/convert.node.ts";
+export { convertAndMatchJob } from "./job/convert-and-match.node.ts";
 export { defaultCalibrationMethod, defaultThresholdDb } from "./job/defaults.ts";
 export { type DemoJob, runDemo } from "./job/demo.node.ts";
 export { evaluateJob } from "./job/evaluate.node.ts";

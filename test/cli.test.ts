@@ -70,9 +70,17 @@ describe("help", () => {
       `help-${name}`,
       [name, "--help"],
     ]),
-    ...["inspect", "check", "evaluate", "calibrate", "quantize", "compare", "convert", "run", "demo"].map(
-      (name): [string, string[]] => [`help-${name}`, [name, "--help"]],
-    ),
+    ...[
+      "inspect",
+      "check",
+      "evaluate",
+      "calibrate",
+      "quantize",
+      "compare",
+      "convert",
+      "run",
+      "demo",
+    ].map((name): [string, string[]] => [`help-${name}`, [name, "--help"]]),
   ])("%s is its golden", async (name, argv) => {
     const { code, out, err } = await inlay(...argv);
     expect([code, err]).toEqual([0, ""]);

@@ -87,5 +87,6 @@ function withoutWarnings(report: Report): Report {
 function hasFailed(report: Report): boolean {
   if (report.schema === "inlay.check/1") return report.verdict === "does not fit";
   if (report.schema === "inlay.bit-match/1") return !report.isEqual;
+  if (report.schema === "inlay.convert/1") return report.bitMatch?.isEqual === false;
   return report.schema === "inlay.run/1" && report.steps.some(({ status }) => status === "failed");
 }

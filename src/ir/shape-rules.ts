@@ -234,7 +234,8 @@ const levelType = (output: ShiftOutput): DType => {
 function shiftConvolved(node: Node<"shiftConv">, inputs: InputTypes): Inferred {
   const output = convolved(node, inputs, levelType(node.attrs.output));
   const identity = shapeOf(inputs, 3);
-  if (output === undefined || identity === undefined || sameShape(output.shape, identity)) return output;
+  if (output === undefined || identity === undefined || sameShape(output.shape, identity))
+    return output;
   throw inputError("what is added must have the shape of the output", {
     node: describe(node),
     expected: formatShape(output.shape),

@@ -63,7 +63,7 @@ async function bitMatch(job: BitMatchJob, context: JobContext): Promise<BitMatch
     networks: networksOf(model, reference, job),
     pictures: {
       dataset,
-      preprocess: modelPreprocess(model, undefined),
+      preprocess: modelPreprocess(model, job.preprocess),
       runtime: await nodeRuntime(context),
       onProgress: context.onProgress,
       onWarning: log.add,

@@ -48,6 +48,7 @@ export function convertReport(
     },
     calibration: null,
     accuracy: null,
+    bitMatch: null,
     warnings,
   };
 }

@@ -19,12 +19,13 @@ import { verify } from "../ir/verify.ts";
 import type { OnWarning } from "../notice.ts";
 import type { ConvertReport } from "../report/convert.ts";
 import { pictureSize } from "../run/prepare.ts";
-import type { LayeredTarget, Violation } from "../target/layered-target.ts";
+import type { LayeredTarget } from "../target/layered-target.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { differencesOf, violationsOf, withOutputs } from "./check-findings.ts";
 import { type ChipFilesOptions, chipFiles } from "./chip/chip-files.ts";
 import { declaredOptions } from "./chip/declared-options.ts";
 import { refinedProgram } from "./chip/refined-program.ts";
+import { refuseViolations } from "./chip/refuse-violations.ts";
 import { warnAboutHost, withoutShields, withShields } from "./chip/trained-layers.ts";
 import { chooseMapping } from "./chip-choices.ts";
 import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
@@ -170,34 +171,13 @@ function mapped(
   const { chips } = choices;
   const layout = mapping.layout && withOutputs(mapping.layout, network && layoutOfJson(network));
   const violations = violationsOf(mapping, layout, target, { waive: new Set(chip.waive), chips });
-  refuse(violations, onWarning);
+  const waived = refuseViolations(violations, onWarning);
   if (network !== undefined && mapping.layout !== undefined) {
     refuseDifferences(network, mapping.layout, target, chips);
   }
   declaredWidthWarnings(mapping, target).forEach(onWarning);
   warnAboutHost(mapping, onWarning);
-  const waived = [...new Set(violations.filter((one) => one.waived).map(({ rule }) => rule))];
   return { mapping, layout, chips, waived };
-}
-
-/** Most violations that an error tells. */
-const toldViolations = 12;
-
-function refuse(violations: readonly Violation[], onWarning: OnWarning): void {
-  for (const { rule, node, limit, found, waived } of violations) {
-    if (!waived) continue;
-    const message = `not deployable: rule ${rule} is waived; the chip has ${limit}, the network ${found}`;
-    onWarning({ id: "not-deployable", message, where: node });
-  }
-  const broken = violations.filter(({ waived }) => !waived);
-  if (broken.length === 0) return;
-  const lines = broken
-    .slice(0, toldViolations)
-    .map((one) => `${one.node}: ${one.rule}: ${one.found}; the chip has ${one.limit}`);
-  const more = broken.length > lines.length ? [`and ${broken.length - lines.length} more`] : [];
-  throw inputError(["the network breaks rules of the chip", ...lines, ...more].join("\n  "), {
-    hint: "inlay check says more; --waive RULE goes on nevertheless, for study",
-  });
 }
 
 function refuseDifferences(

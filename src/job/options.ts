@@ -128,6 +128,8 @@ export type BitMatchJob = {
   readonly model: string;
   /** Pictures for the last values, or one picture for all layers. */
   readonly images: ImageOptions;
+  /** How pictures are prepared; the model's own way unless given. */
+  readonly preprocess?: Preprocess | undefined;
   /** deploy.prototxt and net.caffemodel; those in the model's folder unless given. */
   readonly reference?: ModelPaths | undefined;
   /** A board's dumps of the one picture, in place of the simulation. */
@@ -174,6 +176,8 @@ export type QuantizeJob = {
   readonly capPercent?: number | undefined;
   /** Scales channels so that all use the few levels; true unless given. */
   readonly equalize?: boolean | undefined;
+  /** Fits the first convolution to the coarse pictures; true unless given. */
+  readonly fitFirst?: boolean | undefined;
   readonly shiftMax?: number | undefined;
   readonly accumulatorBits?: number | undefined;
   /** Intermediate files too. */

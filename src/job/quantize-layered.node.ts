@@ -3,6 +3,7 @@
  * accuracy of what was written. Training back what few bits cost is not done here.
  */
 import { type Label, parseLabels } from "../chips/gti/files/labels.ts";
+import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
 import type { Runtime } from "../engine/runtime.ts";
@@ -17,7 +18,7 @@ import { checkPreprocessing } from "../run/preprocess-check.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { violationsOf } from "./check-findings.ts";
-import { type ChipFiles, type ChipFilesOptions, chipFiles } from "./chip/chip-files.ts";
+import { type ChipFiles, chipFiles } from "./chip/chip-files.ts";
 import { parseChipModel } from "./chip/chip-model.ts";
 import { refuseViolations } from "./chip/refuse-violations.ts";
 import { simulationGraph } from "./chip/simulation-graph.ts";
@@ -44,72 +45,74 @@ export async function quantizeLayered(
   const log = warningLog(context);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const float = verify(floatNetwork(model), "canonical");
-  const chip = job.chip ?? { waive: [] };
   const labels = await readLabels(job.labels, float, log.add);
-  const { mapping, choices } = chooseMapping(float, target, chip, undefined, log.add);
-  const { layout } = mapping;
-  const rules = { waive: new Set(chip.waive), chips: choices.chips };
-  const waived = refuseViolations(violationsOf(mapping, layout, target, rules), log.add);
+  const { mapping, chips, activation, waived } = mapped(float, target, job, log.add);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
-  await checkPreprocessing(
-    { imported: model.graph, float },
-    dataset,
-    job.preprocess,
-    runtime,
-    log.add,
-  );
-  const { onProgress } = context;
-  const scene = { dataset, preprocess: job.preprocess, runtime, onProgress, onWarning: log.add };
-  const mode = { activationBits: choices.activationBits, lastTenBits: choices.lastTenBits };
-  const options = { ...chipQuantizeOptions(job, context), ...mode };
-  const program = await quantizeForChip(mapping, target, options, scene);
+  const network = { imported: model.graph, float };
+  await checkPreprocessing(network, dataset, job.preprocess, runtime, log.add);
+  const options = { ...chipQuantizeOptions(job, context), ...activation };
+  const program = await quantizeForChip(mapping, target, options, {
+    ...{ dataset, preprocess: job.preprocess, runtime },
+    ...{ onProgress: context.onProgress, onWarning: log.add },
+  });
   const accumulatorBits = job.accumulatorBits ?? target.accumulatorBits;
   warnAboutAccumulators(program, accumulatorBits, log.add);
   const name = modelName(model);
   const modelFile = `${fileName(name)}.model`;
-  const fileOptions: ChipFilesOptions = {
-    ...{
-      name,
-      modelFile,
-      preprocess: job.preprocess,
-      waived,
-      layout,
-      chips: choices.chips,
-      labels,
-    },
-    ...{ debug: job.debug === true, caffe: true, started },
+  const made = chipFiles(program, {
+    ...{ name, modelFile, preprocess: job.preprocess, waived, layout: mapping.layout, chips },
+    ...{ labels, debug: job.debug === true, caffe: true, started },
     commands: [context.command.join(" ")],
     onWarning: log.add,
-  };
-  const made = chipFiles(program, fileOptions);
-  const accuracy =
-    evaluated === undefined
-      ? null
-      : await accuracyOf(float, made, modelFile, evaluated, job, { runtime, context, log });
-  const reportName = "report.json";
-  const about = {
-    ...{ model: name, source: model.files, out: job.out, modelFile, waived },
-    files: [...made.files.keys(), reportName],
-    image: "inlay" as const,
-    editGain: false,
-    labels: labels?.length ?? null,
-    accumulatorBits,
-    warnings: log.all(),
-  };
+  });
+  const bench = { runtime, context, log };
+  const judged = evaluated && (await accuracyOf(float, made, modelFile, evaluated, job, bench));
+  const about = { model: name, source: model.files, out: job.out, modelFile, waived };
   const report: ConvertReport = {
-    ...convertReport(program, made, about),
+    ...convertReport(program, made, {
+      ...about,
+      files: [...made.files.keys(), reportName],
+      image: "inlay",
+      editGain: false,
+      labels: labels?.length ?? null,
+      accumulatorBits,
+      warnings: log.all(),
+    }),
     calibration: {
       method: options.method,
       images: job.calibrate.path,
       samples: dataset.samples.length,
     },
-    accuracy,
+    accuracy: judged ?? null,
   };
   const files = new Map([...made.files, [reportName, new TextEncoder().encode(toJson(report))]]);
   await writeOutputs(job.out, files, { force: true });
   return report;
+}
+
+const reportName = "report.json";
+
+type Mapped = {
+  readonly mapping: ChipMapping;
+  readonly chips: number;
+  readonly activation: { readonly activationBits: 5 | 10; readonly lastTenBits: boolean };
+  readonly waived: readonly string[];
+};
+
+/** The network on the chip. An input error tells every rule that it breaks. */
+function mapped(
+  float: Graph,
+  target: LayeredTarget,
+  { chip = { waive: [] } }: QuantizeJob,
+  onWarning: OnWarning,
+): Mapped {
+  const { mapping, choices } = chooseMapping(float, target, chip, undefined, onWarning);
+  const { activationBits, lastTenBits, chips } = choices;
+  const rules = { waive: new Set(chip.waive), chips };
+  const waived = refuseViolations(violationsOf(mapping, mapping.layout, target, rules), onWarning);
+  return { mapping, chips, activation: { activationBits, lastTenBits }, waived };
 }
 
 /** What the job says, and what few bits need where it says nothing. */
@@ -120,6 +123,7 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
     equalize: job.equalize ?? true,
     biasCorrection: job.options.biasCorrection,
     clipWeights: true,
+    fitFirst: job.fitFirst ?? true,
     seed,
     shiftMax: job.shiftMax,
   };

@@ -14,7 +14,13 @@ import { simulationOfIntegers } from "../run/simulate.ts";
 import { createRandom } from "../tensor/random.ts";
 import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
 import { feedsOf, forget, type Held, levelsOf, segment, swept } from "./held-levels.ts";
-import { type FloatScene, gathered, type Place, placesOf, sampledSums } from "./sampled-sums.ts";
+import {
+  type FloatScene,
+  gathered,
+  type NodePlace,
+  placesOf,
+  sampledSums,
+} from "./sampled-sums.ts";
 
 export type CorrectedLayer = {
   /** Id of the shiftConv. */
@@ -67,7 +73,7 @@ export async function correctBiases(
 /** The layer's sums in levels, not rounded, at its pixels, per picture. */
 async function chipSums(
   graph: Graph,
-  place: Place,
+  place: NodePlace,
   held: Held,
   types: Types,
   runtime: Runtime,
@@ -96,7 +102,7 @@ function meanErrors(
   chip: readonly Float32Array[],
   float: readonly Float32Array[],
   step: number,
-  { node, shape }: Place,
+  { node, shape }: NodePlace,
 ): Float64Array {
   const { attrs } = node;
   const [, channels] = shape;

@@ -18,14 +18,15 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** Where a layer is sampled: pixels of its own output, per picture. */
 export type Place = {
-  /** In the graph with folded sampling. */
-  readonly node: Node<"shiftConv">;
   /** How many pixels of the float sum lie between two of the node: 2 where sampling was folded. */
   readonly step: number;
   readonly shape: Nchw;
   /** `row * width + column`, per picture. */
   readonly pixels: readonly Int32Array[];
 };
+
+/** A place with the node that it is of, in the graph with folded sampling. */
+export type NodePlace = Place & { readonly node: Node<"shiftConv"> };
 
 /** Pixels of each picture that are looked at. */
 const pixelsPerPicture = 128;
@@ -38,23 +39,28 @@ export function placesOf(
   types: Types,
   pictures: number,
   random: Random,
-): ReadonlyMap<string, Place> {
+): ReadonlyMap<string, NodePlace> {
   const whole = nodeMap(integer);
   // Folding keeps the constants: they tell which node a layer has become.
   const byWeight = new Map(nodesOf(folded, "shiftConv").map((node) => [node.inputs[1], node]));
-  const places = new Map<string, Place>();
+  const places = new Map<string, NodePlace>();
   for (const id of ids) {
     const node = byWeight.get(whole.get(id)?.inputs[1] ?? "");
     if (node === undefined) throw workError("a layer is not in the graph", { node: id });
     const shape = asNchw(types.get(node.id)?.shape ?? [], node.id);
-    const size = shape[2] * shape[3];
-    const count = Math.min(size, pixelsPerPicture);
-    const pixels = Array.from({ length: pictures }, () =>
-      Int32Array.from({ length: count }, () => random.below(size)),
-    );
-    places.set(id, { node, step: node.id === id ? 1 : 2, shape, pixels });
+    places.set(id, { ...wholePlace(shape, pictures, random), node, step: node.id === id ? 1 : 2 });
   }
   return places;
+}
+
+/** Random pixels of a value of this shape. */
+export function wholePlace(shape: Nchw, pictures: number, random: Random): Place {
+  const size = shape[2] * shape[3];
+  const count = Math.min(size, pixelsPerPicture);
+  const pixels = Array.from({ length: pictures }, () =>
+    Int32Array.from({ length: count }, () => random.below(size)),
+  );
+  return { step: 1, shape, pixels };
 }
 
 export type FloatScene = {

@@ -1,6 +1,7 @@
 /**
  * `inlay convert` as plain data: what was written for a chip of major layers, and each of its layers.
  */
+import type { BitMatchReport } from "./bit-match.ts";
 
 /** One convolution on the chip. Maxima are of the rounded values, in the chip's units. */
 export type ConvertLayer = {
@@ -77,6 +78,8 @@ export type ConvertReport = {
   } | null;
   /** Null where there were no labelled pictures. */
   readonly accuracy: ChipAccuracy | null;
+  /** What was written, bit by bit against the network; null where it was not asked for. */
+  readonly bitMatch: BitMatchReport | null;
   /** As `ReportWarning`. */
   readonly warnings: readonly {
     readonly id: string;

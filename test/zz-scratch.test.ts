@@ -1,0 +1,28 @@
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { bitMatchJob } from "../src/job/bit-match.node.ts";
+import { convertJob } from "../src/job/convert.node.ts";
+import { bitmapFile } from "./bit-match-files.ts";
+import { kitFiles } from "./kit-network.ts";
+const context = { device: "cpu", threads: 2, seed: 0, command: ["inlay"], onWarning: (w: unknown) => console.log(JSON.stringify(w).slice(0, 200)) } as const;
+const names = (process.env["NAMES"] ?? "resnet18-2803").split(",");
+it.each(names)("%s", async (name) => {
+  const at = mkdtempSync(join(tmpdir(), "zz-"));
+  const files = kitFiles(readFileSync(`examples/gti/${name}.prototxt`, "utf8"), 3);
+  writeFileSync(join(at, "a.prototxt"), files.prototxt);
+  writeFileSync(join(at, "b.caffemodel"), files.caffemodel);
+  mkdirSync(join(at, "p"));
+  for (const k of [1, 2]) writeFileSync(join(at, "p", `p${k}.bmp`), bitmapFile(name.includes("448") || name.includes("upsample") || name.includes("detector") ? 448 : 224, k));
+  const target = `gti${name.slice(-4)}`;
+  const model = [join(at, "a.prototxt"), join(at, "b.caffemodel")];
+  await convertJob({ model, target, chip: { waive: [], ...(name.includes("resnet50") ? { chips: 4 } : {}) }, editGain: false, likeMdk: false, debug: false, force: false, out: join(at, "out") }, context);
+  const t = performance.now();
+  const all = await bitMatchJob({ model: join(at, "out"), images: { path: join(at, "p") }, reference: model }, context);
+  console.log(name, JSON.stringify(all.pictures), ((performance.now() - t) / 1000).toFixed(2));
+  const one = await bitMatchJob({ model: join(at, "out"), images: { path: join(at, "p", "p1.bmp") }, reference: model }, context);
+  console.log(one.layers?.filter((l) => l.equalValues !== l.values));
+  if (one.difference) console.log(JSON.stringify({ ...one.difference, terms: one.difference.terms.length }, null, 1));
+  expect(one.isEqual).toBe(true);
+}, 300000);
