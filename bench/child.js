@@ -6,6 +6,10 @@
 const jobs = {
   bareInference: async (options) => (await import("./side-bare.js")).bareInference(options),
   calibration: async (options) => (await import("./side-calibrate.js")).calibration(options),
+  gtiConvert: async (options) => (await import("./side-gti.js")).gtiConvert(options),
+  gtiEqual: async (options) => (await import("./side-gti.js")).gtiEqual(options),
+  gtiModels: async (options) => (await import("./side-gti.js")).gtiModels(options),
+  gtiWrite: async (options) => (await import("./gti-examples.js")).writeExample(options),
   session: async (options) => (await import("./side-session.js")).session(options),
   thresholds: async (options) => (await import("./side-thresholds.js")).thresholds(options),
   writeModels: async (options) => (await import("./side-models.js")).writeModels(options),

@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { cpus, platform, release, totalmem } from "node:os";
 
+const pairHeadings = ["what", "median", "range", "sides A / B", "target"];
+
 /** A section's table. */
-export function sectionText(title, rows) {
+export function sectionText(title, rows, headings = pairHeadings) {
   const lines = rows.map(({ what, value, range, sides, target, isMet }) => {
     const verdict = isMet === undefined ? "" : isMet ? "met" : "**missed**";
     return `| ${[what, value, range, sides, target, verdict].join(" | ")} |`;
@@ -11,7 +13,7 @@ export function sectionText(title, rows) {
   return [
     `## ${title}`,
     "",
-    "| what | median | range | sides A / B | target | |",
+    `| ${headings.join(" | ")} | |`,
     "|---|---|---|---|---|---|",
     ...lines,
     "",

@@ -8,9 +8,10 @@ const warmUpSeconds = 0.5;
 const measuredSeconds = 1.5;
 const fewestRuns = 20;
 
-/** `{ model, inputRange }` -> median seconds of a run. */
-export async function session({ model, inputRange }) {
-  const loaded = await InferenceSession.create(model, { logSeverityLevel: 3 });
+/** `{ model, inputRange, threads? }` -> median seconds of a run. */
+export async function session({ model, inputRange, threads }) {
+  const options = threads === undefined ? {} : { intraOpNumThreads: threads };
+  const loaded = await InferenceSession.create(model, { logSeverityLevel: 3, ...options });
   const feeds = { [loaded.inputNames[0]]: randomInput(loaded.inputMetadata[0].shape, inputRange) };
   await timeRuns(loaded, feeds, warmUpSeconds, 1);
   const times = await timeRuns(loaded, feeds, measuredSeconds, fewestRuns);

@@ -18,6 +18,7 @@ export {
   workError,
 } from "./error.ts";
 export { readCaffe } from "./formats/caffe/read.ts";
+export { writeCaffe } from "./formats/caffe/write.ts";
 export { lowerToOnnx } from "./formats/onnx/lower.ts";
 export { readOnnx } from "./formats/onnx/read.ts";
 export type { Graph } from "./ir/graph.ts";

@@ -47,6 +47,7 @@ export function sampleConvert(studied = false): ConvertReport {
           changedImages: 31,
         }
       : null,
+    bitMatch: null,
     warnings: [],
   };
 }

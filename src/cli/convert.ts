@@ -51,7 +51,7 @@ export function convertCommand(shell: Shell): Command {
     .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)
     .option("--input-scale <x>", "with --edit-gain: pictures were 0..255 times this", parseFraction)
     .option("--output-dir <folder>", "where the files go", "output")
-    .option("--evaluate <path>", "not here: use inlay evaluate on what was written")
+    .option("--evaluate <path>", "a folder or a picture: compare what was written bit by bit")
     .option("--debug [true|false]", "intermediate files in debug/ too", parseSwitch)
     .option("--edit-gain [true|false]", "bring caps to the chip's first", parseSwitch)
     .optionsGroup("Besides the vendor's:")
@@ -67,8 +67,10 @@ export function convertCommand(shell: Shell): Command {
       if (flags === undefined) return;
       const paths = { prototxt, caffemodel, network, fullModel };
       await runJob(shell, flags, (library, context) => {
-        if (flags.evaluate !== undefined) throw notHere(library, flags);
-        return library.convertJob(jobOf(paths, flags, shell, library), context);
+        const job = jobOf(paths, flags, shell, library);
+        if (flags.evaluate === undefined) return library.convertJob(job, context);
+        const images = { path: pathIn(shell.io, flags.evaluate) };
+        return library.convertAndMatchJob(job, images, context);
       });
     },
   );
@@ -80,12 +82,6 @@ type Paths = {
   readonly network: string | undefined;
   readonly fullModel: string | undefined;
 };
-
-function notHere(library: Library, { outputDir: out }: Flags): Error {
-  return library.usageError("--evaluate is not part of convert", {
-    hint: `Convert first, then: inlay evaluate ${out}/ --images PICTURES`,
-  });
-}
 
 function jobOf(paths: Paths, flags: Flags, { io }: Shell, library: Library): ConvertJob {
   const at = (path: string | undefined): string | undefined =>

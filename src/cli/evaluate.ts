@@ -2,30 +2,22 @@
  * `inlay evaluate`
  */
 import type { Command } from "commander";
-import {
-  addCommonFlags,
-  addModelArguments,
-  type CommonFlags,
-  createCommand,
-  required,
-} from "./common-flags.ts";
-import { addImageFlags, imagesOf, type PictureFlags } from "./image-flags.ts";
+import { addBitMatchFlags, type BitMatchFlags, isBitMatch, runBitMatch } from "./bit-match.ts";
+import { addCommonFlags, addModelArguments, createCommand, required } from "./common-flags.ts";
+import { addImageFlags, imagesOf } from "./image-flags.ts";
 import { modelPaths } from "./inspect.ts";
-import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
+import { addPreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
 import { runJob, type Shell } from "./run-job.ts";
-import { type AccumulatorFlags, accumulatorOf, addAccumulatorFlags } from "./run-model.ts";
+import { accumulatorOf, addAccumulatorFlags } from "./run-model.ts";
 
 const examples = [
   "inlay evaluate deploy.prototxt net.caffemodel --images val/labels.txt --crop 227 --order bgr --mean 104,117,123",
   "inlay evaluate net.onnx --images val/ --resize 256 --crop 224 --mean 123.675,116.28,103.53 --scale 1/255 --std 0.229,0.224,0.225",
   "inlay evaluate out/ --images val/labels.txt        # what quantize wrote, in exact integers",
   "inlay evaluate out.model --images val/labels.txt   # a network converted for a chip, likewise",
+  "inlay evaluate out/ --bit-match pictures/ --reference deploy.prototxt net.caffemodel",
+  "inlay evaluate out/ --bit-match a.jpg --dumps board/   # the first layer that differs, and why",
 ];
-
-type Flags = CommonFlags &
-  PreprocessFlags &
-  PictureFlags &
-  AccumulatorFlags & { readonly images?: string };
 
 export function evaluateCommand(shell: Shell): Command {
   const command = createCommand(
@@ -36,9 +28,13 @@ export function evaluateCommand(shell: Shell): Command {
   addModelArguments(command);
   addImageFlags(command);
   addPreprocessFlags(command);
-  addAccumulatorFlags(command.optionsGroup("For a chip's model:"));
+  addBitMatchFlags(addAccumulatorFlags(command.optionsGroup("For a chip's model:")));
   return addCommonFlags(command, examples).action(
-    async (model: string, weights: string | undefined, flags: Flags) => {
+    async (model: string, weights: string | undefined, flags: BitMatchFlags) => {
+      if (isBitMatch(command, flags)) {
+        await runBitMatch(shell, model, weights, flags);
+        return;
+      }
       const paths = modelPaths(shell, model, weights);
       const source = required(command, flags.images, "--images <path>");
       const images = imagesOf(source, flags, shell.io);

@@ -42,7 +42,6 @@ type QuantizeFlags = {
   readonly label?: string;
   readonly capPercentile?: number;
   readonly equalize: boolean;
-  readonly fitFirst: boolean;
   readonly shiftMax?: number;
   readonly accumulatorBits?: number;
   readonly debug?: true;
@@ -117,7 +116,6 @@ function addQuantizeFlags(command: Command): void {
       parseNumber,
     )
     .option("--no-equalize", "leave the channels as they are")
-    .option("--no-fit-first", "leave the first layer's weights as they are")
     .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)
     .option("--accumulator-bits <n>", "ask about narrower sums (default: 32)", parseCount)
     .option("--debug", "write the intermediate files too");
@@ -156,7 +154,6 @@ function chipJobOf(flags: Flags, library: Library, { io }: Shell): Partial<Quant
     capMethod,
     capPercent: capPercentile,
     equalize: flags.equalize,
-    fitFirst: flags.fitFirst,
     shiftMax: flags.shiftMax,
     accumulatorBits: flags.accumulatorBits,
     debug: flags.debug,

@@ -36,7 +36,7 @@ export async function picturePlanes(
 }
 
 /** Picture bytes [1, h, w, c] as planes [1, c, h, w]. */
-export function planesOf({ data, shape }: Tensor<"uint8">): Tensor<"uint8"> {
+function planesOf({ data, shape }: Tensor<"uint8">): Tensor<"uint8"> {
   const [, height = 1, width = 1, channels = 1] = shape;
   const area = height * width;
   const planes = new Uint8Array(data.length);

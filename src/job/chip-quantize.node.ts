@@ -14,25 +14,20 @@ import type { ConvParameters } from "../chips/gti/program/gain.ts";
 import { type ChipEntry, integerGraph } from "../chips/gti/program/integer-graph.ts";
 import type { ChipProgram } from "../chips/gti/program/program.ts";
 import { parametersOf, type Refined, refine } from "../chips/gti/program/refine.ts";
-import { type InputUnits, largestLevel, pictureUnits, unitOf } from "../chips/gti/program/units.ts";
+import { type InputUnits, largestLevel, pictureUnits } from "../chips/gti/program/units.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { isMeanImage, type Preprocess, perChannel } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
 import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
-import { inferTypes } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { calibrate } from "../quantize/calibrate.ts";
 import { channelPeaks } from "../quantize/channel-peaks.ts";
 import { type CorrectedLayer, correctBiases } from "../quantize/correct-biases.ts";
-import { fitFirstLayer } from "../quantize/fit-first-layer.ts";
 import { chooseRange, type RangeMethod } from "../quantize/observers/choose-range.ts";
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
-import { sampledSums, wholePlace } from "../quantize/sampled-sums.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
-import { createRandom } from "../tensor/random.ts";
-import { asNchw } from "../tensor/shape.ts";
 import { float32, toNumbers } from "../tensor/tensor.ts";
 import { withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
@@ -47,8 +42,6 @@ export type ChipQuantizeOptions = {
   readonly equalize: boolean;
   readonly biasCorrection: boolean;
   readonly clipWeights: boolean;
-  /** Fits the first convolution to the coarse pictures. */
-  readonly fitFirst: boolean;
   readonly seed: number;
   readonly shiftMax?: number | undefined;
   readonly likeMdk?: boolean | undefined;
@@ -65,7 +58,6 @@ type Scene = {
 /** Pictures that biases are corrected with: more change little. */
 const correctionPictures = 64;
 const peakPictures = 100;
-const fittingPictures = 100;
 
 /** The program of a mapped float network. `scene.dataset` are the pictures that teach the caps. */
 export async function quantizeForChip(
@@ -81,12 +73,7 @@ export async function quantizeForChip(
   const input = inputUnits(mapping, target, entry, scene.preprocess);
   const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
   const quiet = { ...options, onWarning: undefined };
-  const fitted = options.fitFirst
-    ? await withFittedFirst(mapping, start, target, options, scene)
-    : start;
-  const refined = options.clipWeights
-    ? withClippedWeights(mapping, fitted, target, options)
-    : fitted;
+  const refined = options.clipWeights ? withClippedWeights(mapping, start, target, options) : start;
   const program = programOf(mapping, refined, target, entry, quiet);
   if (!options.biasCorrection || entry.kind !== "picture") {
     return programOf(mapping, refined, target, entry, { ...options, onWarning: scene.onWarning });
@@ -209,37 +196,6 @@ function inputUnits(
     scale,
     std: perChannel("--std", std, channels),
   });
-}
-
-/** The refined network with a first layer that is fitted to what the chip sees of a picture. */
-async function withFittedFirst(
-  mapping: ChipMapping,
-  refined: Refined,
-  { inputBits }: LayeredTarget,
-  { seed }: ChipQuantizeOptions,
-  { dataset, preprocess, runtime, onProgress }: Scene,
-): Promise<Refined> {
-  const [first] = mapping.chip.convolutions;
-  const nodes = nodeMap(refined.graph);
-  const [entry = ""] = mapping.chip.inputs;
-  const node = nodes.get(first?.conv ?? "");
-  const grid = refined.grids.get(first?.activation ?? "");
-  const fits =
-    node?.op === "quantConv" && node.attrs.groups === 1 && node.inputs[0] === entry && grid;
-  if (!fits || first === undefined || nodes.get(entry)?.op !== "input") return refined;
-  const few = someOf(dataset, fittingPictures);
-  const planes = await picturePlanes(mapping.graph, few, preprocess);
-  const shape = inferTypes(mapping.graph).get(first.conv)?.shape ?? [];
-  const place = wholePlace(asNchw(shape, first.conv), planes.length, createRandom(seed, 12));
-  const float = { float: mapping.graph, dataset: few, preprocess, runtime, onProgress };
-  const places = new Map([[first.conv, place]]);
-  const sums = await sampledSums(new Map([[first.conv, first.conv]]), places, float);
-  const unit = unitOf(grid);
-  const wanted = (sums.get(first.conv) ?? []).map((all) => all.map((sum) => sum / unit));
-  const layer = { ...parametersOf(node, nodes), cap: grid.chipCap, attrs: node.attrs };
-  const fit = fitFirstLayer({ ...layer, bits: inputBits }, planes, wanted, place);
-  if (process.env["INLAY_FIT"]) console.error("fit", fit.before, fit.after);
-  return { ...refined, graph: withParameters(refined.graph, new Map([[first.conv, fit]])) };
 }
 
 /** Weights of 8- and 12-bit layers limited where that rounds the others better. */

@@ -176,8 +176,6 @@ export type QuantizeJob = {
   readonly capPercent?: number | undefined;
   /** Scales channels so that all use the few levels; true unless given. */
   readonly equalize?: boolean | undefined;
-  /** Fits the first convolution to the coarse pictures; true unless given. */
-  readonly fitFirst?: boolean | undefined;
   readonly shiftMax?: number | undefined;
   readonly accumulatorBits?: number | undefined;
   /** Intermediate files too. */

@@ -123,7 +123,6 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
     equalize: job.equalize ?? true,
     biasCorrection: job.options.biasCorrection,
     clipWeights: true,
-    fitFirst: job.fitFirst ?? true,
     seed,
     shiftMax: job.shiftMax,
   };

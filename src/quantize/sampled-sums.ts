@@ -17,7 +17,7 @@ import { asNchw, type Nchw } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Where a layer is sampled: pixels of its own output, per picture. */
-export type Place = {
+type Place = {
   /** How many pixels of the float sum lie between two of the node: 2 where sampling was folded. */
   readonly step: number;
   readonly shape: Nchw;
@@ -54,7 +54,7 @@ export function placesOf(
 }
 
 /** Random pixels of a value of this shape. */
-export function wholePlace(shape: Nchw, pictures: number, random: Random): Place {
+function wholePlace(shape: Nchw, pictures: number, random: Random): Place {
   const size = shape[2] * shape[3];
   const count = Math.min(size, pixelsPerPicture);
   const pixels = Array.from({ length: pictures }, () =>

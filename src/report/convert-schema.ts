@@ -1,6 +1,7 @@
 /**
  * The reports of `inlay convert` and of a model's run as JSON Schema; schema.ts has the others.
  */
+import { bitMatch } from "./bit-match-schema.ts";
 import type { ChipAccuracy, ConvertLayer, ConvertReport } from "./convert.ts";
 import { type JsonSchema, list, oneOf, orNull, pair, record } from "./json-schema.ts";
 import type { PredictedClass, PredictReport } from "./predict.ts";
@@ -73,6 +74,7 @@ export const convert: JsonSchema = record<ConvertReport>({
       changedImages: count,
     }),
   ),
+  bitMatch: orNull(bitMatch),
   warnings,
 });
 

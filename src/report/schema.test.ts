@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { sampleBitMatch } from "../../test/bit-match-sample.ts";
 import { sampleCheck } from "../../test/check-sample.ts";
 import { sampleConvert, samplePredict } from "../../test/convert-sample.ts";
 import { sampleCalibrateQuantRelu, sampleRefineNetwork } from "../../test/mdk-sample.ts";
@@ -19,6 +20,8 @@ const reports: readonly Report[] = [
   sample.sampleRun(),
   sampleConvert(),
   samplePredict(),
+  sampleBitMatch(),
+  sampleBitMatch("pictures"),
   sampleCalibrateQuantRelu(),
   sampleRefineNetwork(),
   sample.sampleJob(),

@@ -5,6 +5,7 @@ import type { ConvertLayer, ConvertReport } from "./convert.ts";
 import { formatName, formatNumber, formatPercent, harmless } from "./format.ts";
 import type { PredictReport } from "./predict.ts";
 import { type Column, type Style, textTable } from "./table.ts";
+import { bitMatchText } from "./text-bit-match.ts";
 import { accuracyText, section, warningsText } from "./text-sections.ts";
 
 const right = (title: string): Column => ({ title, align: "right" });
@@ -35,6 +36,7 @@ export function convertText(report: ConvertReport, style: Style): string {
       [`${harmless(report.out)}: ${report.files.map(harmless).join(", ")}`],
       style,
     ),
+    report.bitMatch === null ? "" : `\n${bitMatchText(report.bitMatch, style)}`,
   ].join("");
 }
 
