@@ -1,45 +1,34 @@
 /**
  * A converted network against the one that it came from, bit by bit: sound models, and faults that must be found.
  */
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { main } from "../src/cli/main.ts";
-import { batches } from "../src/data/batch.ts";
-import { openDataset } from "../src/data/open.node.ts";
-import { defaultPreprocess } from "../src/data/preprocess.ts";
+import { describe, expect, it } from "vitest";
 import { writeCaffe } from "../src/formats/caffe/write.ts";
 import type { Graph } from "../src/ir/graph.ts";
-import { nodesOf } from "../src/ir/graph.ts";
 import type { Node } from "../src/ir/ops.ts";
 import { bitMatchJob } from "../src/job/bit-match.node.ts";
-import { scalarGraph } from "../src/job/chip/simulation-graph.ts";
-import { readChipModel } from "../src/job/chip-model.node.ts";
-import { convertJob } from "../src/job/convert.node.ts";
-import type { BitMatchJob } from "../src/job/options.ts";
-import type { BitMatchDifference, BitMatchReport } from "../src/report/bit-match.ts";
-import { checkSchema } from "../src/report/json-schema.ts";
-import { reportSchemas } from "../src/report/schema.ts";
-import { runScalar } from "../src/run/scalar/run-scalar.ts";
-import { tensor } from "../src/tensor/tensor.ts";
+import type { BitMatchDifference } from "../src/report/bit-match.ts";
+import { float32 } from "../src/tensor/tensor.ts";
 import {
-  bitmapFile,
   changeImage,
   residualNetwork,
   residualText,
   withChangedInteger,
   withChangedShift,
 } from "./bit-match-files.ts";
+import {
+  context,
+  converted,
+  definition,
+  expectSums,
+  folder,
+  kinds,
+  matched,
+  one,
+  outputOf,
+  useFolder,
+} from "./bit-match-setup.ts";
 import {
   convText,
   inputText,
@@ -50,82 +39,7 @@ import {
   withRandomWeights,
 } from "./kit-network.ts";
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "inlay-bit-match-"));
-  mkdirSync(join(folder, "pictures"));
-  for (let at = 0; at < 5; at += 1) {
-    writeFileSync(join(folder, "pictures", `p${at}.bmp`), bitmapFile(28, at + 1));
-  }
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const context = { device: "cpu", threads: 1, seed: 0, command: ["inlay"] } as const;
-
-/** Writes a network's files and converts it; gives its folder. */
-async function converted(
-  name: string,
-  files: { readonly prototxt: string; readonly caffemodel: Uint8Array },
-  network: unknown,
-): Promise<string> {
-  const at = join(folder, name);
-  mkdirSync(at);
-  writeFileSync(join(at, "a.prototxt"), files.prototxt);
-  writeFileSync(join(at, "b.caffemodel"), files.caffemodel);
-  writeFileSync(join(at, "network.json"), JSON.stringify(network));
-  await convertJob(
-    {
-      model: [join(at, "a.prototxt"), join(at, "b.caffemodel")],
-      network: join(at, "network.json"),
-      chip: { waive: [] },
-      ...{ editGain: false, likeMdk: false, debug: false, force: false },
-      out: join(at, "out"),
-    },
-    context,
-  );
-  return at;
-}
-
-function matched(at: string, more: Partial<BitMatchJob> = {}): Promise<BitMatchReport> {
-  return bitMatchJob(
-    {
-      model: join(at, "out"),
-      images: { path: join(folder, "pictures") },
-      reference: [join(at, "a.prototxt"), join(at, "b.caffemodel")],
-      ...more,
-    },
-    context,
-  );
-}
-
-const one = (at: number): BitMatchJob["images"] => ({
-  path: join(folder, "pictures", `p${at}.bmp`),
-});
-
-/** Levels of every sublayer for picture `at`, by the scalar interpreter. */
-async function definition(path: string, at: number): Promise<ReadonlyMap<string, number[]>> {
-  const model = await readChipModel(path);
-  const outputs = model.chips.flatMap(({ meta }) => meta.sublayers);
-  const graph = scalarGraph({ ...model, after: undefined });
-  const ids = outputs.map(({ output }) => ({ name: output, id: output }));
-  const [input] = nodesOf(graph, "input");
-  const dataset = await openDataset(one(at).path, { seed: 0 });
-  const reading = { batch: 1, readAhead: 0 };
-  const size = { height: 28, width: 28, channels: 3 };
-  const preprocess = { ...defaultPreprocess, order: "bgr" } as const;
-  for await (const { images } of batches(dataset, preprocess, size, reading)) {
-    const planes = Float32Array.from(
-      images.data,
-      (_, to) => images.data[(to % 784) * 3 + Math.floor(to / 784)]!,
-    );
-    const x = tensor("float32", [1, 3, 28, 28], planes);
-    const values = runScalar({ ...graph, outputs: ids }, new Map([[input!.id, x]]));
-    return new Map(
-      outputs.map(({ conv, output }) => [conv, Array.from(values.get(output)!.data, Number)]),
-    );
-  }
-  throw new Error("no picture");
-}
+useFolder();
 
 /** The first layer and index at which two runs differ, and both values. */
 function firstChange(
@@ -146,25 +60,6 @@ function placeOf(found: BitMatchDifference | null, side: number) {
   const { layer, channel, row, column, expected, got } = found;
   return { layer, index: (channel * side + row) * side + column, values: [expected, got] };
 }
-
-/** Every sum of an explanation adds up, and gives the two levels. */
-function expectSums({ terms, reference, model, expected, simulated }: BitMatchDifference): void {
-  for (const [sum, pick, level] of [
-    [reference, (t: (typeof terms)[number]) => t.expectedInput * t.expectedWeight, expected],
-    [model, (t: (typeof terms)[number]) => t.gotInput * t.gotWeight, simulated],
-  ] as const) {
-    const products = terms.reduce((total, term) => total + pick(term), 0);
-    expect(sum.products).toBe(products);
-    const { value = 0, factor = 0 } = sum.identity ?? {};
-    expect(sum.accumulator).toBe(products + sum.bias + value * factor);
-    expect(sum.rounded).toBe(Math.floor(sum.accumulator / 2 ** sum.shift + 0.5));
-    expect(sum.level).toBe(Math.min(Math.max(sum.rounded, 0), sum.top));
-    expect(sum.level).toBe(level);
-  }
-}
-
-const kinds = (found: BitMatchDifference | null): readonly string[] =>
-  (found?.causes ?? []).map(({ kind }) => kind);
 
 describe("a sound model", () => {
   it.each([
@@ -211,6 +106,30 @@ describe("a sound model", () => {
     expect(layers?.map(({ name }) => name)).toEqual(["conv1", "conv2", "conv3"]);
   });
 
+  it("whose host computes something first matches from where the chip starts", async () => {
+    const early = `
+layer { name: "early" type: "Convolution" bottom: "data" top: "early"
+  convolution_param { num_output: 3 kernel_size: 1 } }
+layer { name: "early_relu" type: "ReLU" bottom: "early" top: "early" }`;
+    const text = tinyText("TWO_BITS", 12)
+      .replace(/\nlayer \{ name: "conv1"/, `${early}$&`)
+      .replace('bottom: "data" top: "conv1"', 'bottom: "early" top: "conv1"');
+    const graph = withRandomWeights(text, 5);
+    const weights = [9, 5, -1, 2, 8, 3, -4, 6, 12].map((value) => value / 128);
+    const nodes = graph.nodes.map((node): Node => {
+      if (node.op !== "const" || node.id !== "early.weight") return node;
+      return { ...node, attrs: { tensor: float32(node.attrs.tensor.shape, weights) } };
+    });
+    const at = await converted("host", writeCaffe({ ...graph, nodes }), tinyNetwork(2803, 2));
+    const report = await matched(at, { images: one(2), writeDumps: join(at, "dumps") });
+    expect(report).toMatchObject({ isEqual: true, matches: 1 });
+    const levels = new Set(readFileSync(join(at, "dumps", "caffe", "conv1.bin")));
+    expect(levels.size).toBeGreaterThan(20);
+    changeImage(join(at, "out", "out.model"), (one) => withChangedShift(one, outputOf(one, 1), 1));
+    const { difference } = await matched(at, { images: one(2) });
+    expect(difference).toMatchObject({ layer: "conv2", causes: [{ kind: "shift" }] });
+  });
+
   it("with 10 bits in its last layer matches, and has no dump of it", async () => {
     const spec = { precision: "DYNAMIC_FIXED_POINT", width: 12 } as const;
     const text = [
@@ -243,11 +162,6 @@ describe("a sound model", () => {
     expectSums(difference!);
   });
 });
-
-/** Id of the levels of sublayer `at` (from 0) of a graph. */
-function outputOf(graph: Graph, at: number): string {
-  return nodesOf(graph, "shiftConv")[at]!.id;
-}
 
 describe("a planted fault", () => {
   /** A copy of a sound model with a fault in its second layer, and where the definition sees it first. */
@@ -364,6 +278,45 @@ describe("a planted fault", () => {
     expect(difference?.causes[0]?.message).toMatch(/^all weights are (3|2\.99\d*|3\.00\d*) times/);
   });
 
+  it("a pooling that is not the network's", async () => {
+    const at = join(folder, "2803, two bits");
+    const text = tinyText("TWO_BITS", 12).replace("stride: 2 }", "stride: 2 sample: true }");
+    const { prototxt, caffemodel } = kitFiles(text, 2);
+    const reference = ["sample.prototxt", "sample.caffemodel"].map((name) => join(folder, name));
+    writeFileSync(reference[0]!, prototxt);
+    writeFileSync(reference[1]!, caffemodel);
+    const { difference } = await matched(at, { images: one(3), reference });
+    expect(difference?.layer).toBe("conv3");
+    expect(difference?.causes[0]).toMatchObject({
+      kind: "input",
+      message: expect.stringContaining("pooling or upsampling between them"),
+    });
+    expectSums(difference!);
+  });
+
+  it("a network that was not refined", async () => {
+    const at = join(folder, "2803, two bits");
+    const norm = `
+layer { name: "norm" type: "BatchNorm" bottom: "conv2" top: "conv2" }
+layer { name: "conv2_relu"`;
+    const text = tinyText("TWO_BITS", 12).replace('\nlayer { name: "conv2_relu"', norm);
+    const graph = withRandomWeights(text, 2);
+    const nodes = graph.nodes.map((node): Node => {
+      if (node.op !== "const" || !/^norm\.variance$/.test(node.id)) return node;
+      return { ...node, attrs: { tensor: float32([16], new Float32Array(16).fill(4)) } };
+    });
+    const { prototxt, caffemodel } = writeCaffe({ ...graph, nodes });
+    const reference = ["norm.prototxt", "norm.caffemodel"].map((name) => join(folder, name));
+    writeFileSync(reference[0]!, prototxt);
+    writeFileSync(reference[1]!, caffemodel);
+    const { difference } = await matched(at, { images: one(3), reference });
+    expect(difference?.layer).toBe("conv2");
+    expect(difference?.causes[0]).toMatchObject({
+      kind: "refinement",
+      message: expect.stringContaining("it is not refined"),
+    });
+  });
+
   it("in the second chip of a cascade", async () => {
     const network = { ...tinyNetwork(2803, 12), model: [{ ChipType: 2803, ChipNumber: 2 }] };
     const files = kitFiles(tinyText("DYNAMIC_FIXED_POINT", 12), 12);
@@ -411,187 +364,6 @@ function withConstants(
   return { ...graph, nodes };
 }
 
-describe("dumps", () => {
-  const model = "2803, five bits";
-  let dumps = "";
-  beforeAll(async () => {
-    const at = await converted(model, kitFiles(tinyText("FIVE_BITS", 12), 5), tinyNetwork(2803, 5));
-    dumps = join(at, "evaluate_output");
-    await matched(at, { images: one(4), writeDumps: dumps });
-  });
-
-  /** A copy of the chip's dumps as a board's folder. */
-  function board(name: string): string {
-    const at = join(folder, `board ${name}`);
-    cpSync(join(dumps, "chip"), at, { recursive: true });
-    return at;
-  }
-
-  const compare = (folderOfDumps: string, more: Partial<BitMatchJob> = {}) =>
-    matched(join(folder, model), { images: one(4), dumps: folderOfDumps, ...more });
-
-  it("are written as the kit names and shapes them, times 8 before fully connected layers", async () => {
-    const names = readdirSync(dumps, { recursive: true }).map(String).toSorted();
-    expect(
-      names.filter((name) => /\.(bin|txt)$/.test(name)).map((name) => name.replaceAll("\\", "/")),
-    ).toEqual([
-      ...["caffe/conv1.bin", "caffe/conv2.bin", "caffe/conv3.bin"],
-      ...[1, 2].map((sublayer) => `chip/dump_sublayer1-${sublayer}.bin`),
-      ...["chip/dump_sublayer2-1.bin", "evaluate_log.txt"],
-    ]);
-    const levels = await definition(join(folder, model, "out", "out.model"), 4);
-    for (const [conv, chip] of [
-      ["conv1", "1-1"],
-      ["conv2", "1-2"],
-      ["conv3", "2-1"],
-    ] as const) {
-      const wanted = Uint8Array.from(levels.get(conv)!, (level) => 8 * level);
-      expect(Buffer.compare(readFileSync(join(dumps, "caffe", `${conv}.bin`)), wanted)).toBe(0);
-      const bytes = readFileSync(join(dumps, "chip", `dump_sublayer${chip}.bin`));
-      expect(Buffer.compare(bytes, wanted)).toBe(0);
-    }
-    const log = readFileSync(join(dumps, "evaluate_log.txt"), "utf8");
-    expect(log).toContain("1 of 1 pictures match (100.00 %)");
-  });
-
-  it("are not written over unasked", async () => {
-    const again = { images: one(4), writeDumps: dumps };
-    await expect(matched(join(folder, model), again)).rejects.toThrow(/written over/);
-    expect((await matched(join(folder, model), { ...again, force: true })).isEqual).toBe(true);
-  });
-
-  it("of a board are read in the simulation's place, from the folder or from chip/ in it", async () => {
-    for (const at of [board("sound"), dumps]) {
-      const report = await compare(at);
-      expect(report).toMatchObject({ isEqual: true, dumps: at });
-      expect(report.warnings).toEqual([]);
-    }
-  });
-
-  it("are taken without the factor too, as levels", async () => {
-    const at = board("plain");
-    for (const name of readdirSync(at)) {
-      const bytes = readFileSync(join(at, name));
-      writeFileSync(
-        join(at, name),
-        bytes.map((byte) => byte / 8),
-      );
-    }
-    expect((await compare(at)).isEqual).toBe(true);
-  });
-
-  it("with one byte changed: the layer, the position, and what the simulation gives", async () => {
-    const at = board("changed");
-    const path = join(at, "dump_sublayer1-2.bin");
-    const bytes = readFileSync(path);
-    const index = (7 * 28 + 20) * 28 + 3;
-    const level = bytes[index]! / 8;
-    const other = level === 31 ? 30 : level + 1;
-    bytes[index] = 8 * other;
-    writeFileSync(path, bytes);
-    const { difference, layers } = await compare(at);
-    expect(layers?.map(({ equalValues }) => equalValues)).toEqual([12544, 12543, 6272]);
-    expect(difference).toMatchObject({
-      ...{ layer: "conv2", channel: 7, row: 20, column: 3 },
-      ...{ expected: level, got: other, simulated: level },
-    });
-    expect(kinds(difference)[0]).toBe("board");
-    expectSums(difference!);
-  });
-
-  it("of an accumulator that wraps: the width that explains them", async () => {
-    const at = join(folder, "wrapped");
-    const accumulator = { bits: 13, overflow: "wrap" } as const;
-    await matched(join(folder, model), { images: one(4), writeDumps: at, accumulator });
-    const { difference } = await compare(at);
-    expect(kinds(difference)).toContain("overflow");
-    const wraps = difference?.causes.find(({ message }) => message.includes("wraps"))?.message;
-    expect(wraps).toMatch(/overflows an accumulator of \d+ bits/);
-  });
-
-  it("that are missing: what there is counts, what the modes promise is told", async () => {
-    const at = board("missing");
-    rmSync(join(at, "dump_sublayer1-1.bin"));
-    rmSync(join(at, "dump_sublayer2-1.bin"));
-    const { isEqual, layers, warnings } = await compare(at);
-    expect(isEqual).toBe(true);
-    expect(layers?.map(({ equalValues }) => equalValues)).toEqual([null, 12544, null]);
-    expect(warnings).toMatchObject([{ id: "missing-dumps", where: at }]);
-    expect(warnings[0]?.message).toContain("conv3");
-    const empty = join(folder, "empty");
-    mkdirSync(empty);
-    await expect(compare(empty)).rejects.toThrow(/no dumps.*dump_sublayer1-1\.bin/);
-    await expect(compare(join(folder, "nowhere"))).rejects.toThrow(/no such file or folder/);
-  });
-
-  it("of a wrong size, or with what is no level, are refused by name", async () => {
-    const at = board("short");
-    const path = join(at, "dump_sublayer1-2.bin");
-    const bytes = readFileSync(path);
-    writeFileSync(path, bytes.subarray(1));
-    await expect(compare(at)).rejects.toThrow(
-      /dump_sublayer1-2\.bin: conv2: a dump has the wrong length: expected 16x28x28 = 12544 bytes, got 12543/,
-    );
-    bytes[100] = 9;
-    writeFileSync(path, bytes);
-    await expect(compare(at)).rejects.toThrow(/dump_sublayer1-2\.bin:100: conv2.*multiples of 8/);
-  });
-
-  it("are of one picture", async () => {
-    const job = { images: { path: join(folder, "pictures") } };
-    await expect(compare(board("many"), job)).rejects.toThrow(
-      /dumps are of one picture.*5 pictures/,
-    );
-  });
-});
-
-describe("output modes", () => {
-  type Layer = Record<string, unknown>;
-
-  /** The sound model with other flags in its network JSON. */
-  function flagged(name: string, flags: readonly Layer[]): string {
-    const at = join(folder, `modes ${name}`);
-    cpSync(join(folder, "2803, two bits"), at, { recursive: true });
-    const path = join(at, "out", "net.json");
-    const net = JSON.parse(readFileSync(path, "utf8")) as { layer: Layer[] };
-    const layer = net.layer.map((one, major) => ({ ...one, ...flags[major] }));
-    writeFileSync(path, JSON.stringify({ ...net, layer }));
-    return at;
-  }
-
-  it("say what a board gives", async () => {
-    const outputs = async (at: string) =>
-      (await matched(at, { images: one(0) })).layers?.map(({ output }) => output);
-    const learning = flagged("learning", [{ learning: true }, { learning: true }]);
-    expect(await outputs(learning)).toEqual(["learning", "learning", "learning"]);
-    const last = flagged("last", [{ last_layer_out: true }, {}]);
-    expect(await outputs(last)).toEqual([null, "last_layer_out", "last layer"]);
-  });
-
-  it("exclude each other in a model", async () => {
-    const at = flagged("both", [{ learning: true }, { last_layer_out: true }]);
-    await expect(matched(at)).rejects.toThrow(/last_layer_out.*one output mode in a model/);
-  });
-
-  it("exclude each other over the chips of a cascade", async () => {
-    const at = join(folder, "modes cascade");
-    const network = { ...tinyNetwork(2803, 12), model: [{ ChipType: 2803, ChipNumber: 2 }] };
-    await converted("modes cascade", kitFiles(tinyText("DYNAMIC_FIXED_POINT", 12), 12), network);
-    for (const [name, flag] of [
-      ["net_chip1.json", "learning"],
-      ["net_chip2.json", "last_layer_out"],
-    ] as const) {
-      const path = join(at, "out", name);
-      const net = JSON.parse(readFileSync(path, "utf8")) as { layer: Layer[] };
-      net.layer[0]![flag] = true;
-      writeFileSync(path, JSON.stringify(net));
-    }
-    await expect(matched(at)).rejects.toThrow(
-      /learning and last_layer_out exclude each other.*net_chip1\.json.*net_chip2\.json/,
-    );
-  });
-});
-
 describe("a reference of another network is refused", () => {
   it.each([
     [
@@ -616,104 +388,5 @@ describe("a reference of another network is refused", () => {
     writeFileSync(reference[0]!, prototxt);
     writeFileSync(reference[1]!, caffemodel);
     await expect(matched(at, { reference })).rejects.toThrow(message);
-  });
-});
-
-describe("on the command line", () => {
-  async function inlay(...argv: readonly string[]) {
-    let [out, err] = ["", ""];
-    const code = await main(argv, {
-      stdout: (text) => {
-        out += text;
-      },
-      stderr: (text) => {
-        err += text;
-      },
-      isTty: { stdout: false, stderr: false },
-      columns: undefined,
-      env: {},
-      cwd: folder,
-      signal: new AbortController().signal,
-    });
-    return { code, out, err };
-  }
-
-  const reference = ["--reference", "weight/a.prototxt", "weight/b.caffemodel"];
-
-  it("evaluate --bit-match prints both phases, and fails where something differs", async () => {
-    const all = await inlay(
-      "evaluate",
-      "2803, five bits/out",
-      "--bit-match",
-      "pictures",
-      ...reference,
-    );
-    expect([all.code, all.out]).toEqual([1, expect.stringContaining("Compare p0.bmp alone")]);
-    const words = ["evaluate", "weight/out", "--bit-match", "pictures/p3.bmp", ...reference];
-    const { code, out, err } = await inlay(...words);
-    expect([code, err]).toEqual([1, ""]);
-    expect(out).toMatch(
-      /First difference: conv2 \(1\.2\), channel 3, row \d+, column \d+: expected/,
-    );
-    expect(out).toMatch(/Likely causes\n {2}weights: weight \[3, 5, 1, 1\]/);
-    const sound = ["--reference", "2803, five bits/a.prototxt", "2803, five bits/b.caffemodel"];
-    const equal = await inlay(
-      ...["evaluate", "2803, five bits/out/out.model", "--bit-match", "pictures", "--limit", "3"],
-      ...[...sound, "--json", "--quiet"],
-    );
-    expect([equal.code, equal.err]).toEqual([0, ""]);
-    const report: unknown = JSON.parse(equal.out);
-    expect(checkSchema(reportSchemas["inlay.bit-match/1"], report)).toEqual([]);
-    expect(report).toMatchObject({ matches: 3, isEqual: true });
-  });
-
-  it("evaluate reads and writes dumps", async () => {
-    const common = ["evaluate", "weight/out", "--bit-match", "pictures/p3.bmp", ...reference];
-    const wrote = await inlay(...common, "--write-dumps", "written");
-    expect([wrote.code, wrote.out]).toEqual([1, expect.stringContaining("written: 7 files")]);
-    const log = readFileSync(join(folder, "written", "evaluate_log.txt"), "utf8");
-    expect(log).not.toContain(" more ");
-    const read = await inlay(...common, "--dumps", "written", "--json", "--quiet");
-    expect(read.code).toBe(1);
-    const report = JSON.parse(read.out) as BitMatchReport;
-    expect(report.dumps).toBe(join(folder, "written"));
-    expect(kinds(report.difference)).toEqual(["weights"]);
-  });
-
-  it("evaluate refuses flags that do not go together", async () => {
-    const alone = await inlay("evaluate", "weight/out", "--images", "pictures", "--dumps", "board");
-    expect([alone.code, alone.err]).toEqual([
-      2,
-      expect.stringContaining("--dumps goes with --bit-match"),
-    ]);
-    const both = ["--images", "pictures", "--bit-match", "pictures"];
-    const twice = await inlay("evaluate", "weight/out", ...both);
-    expect([twice.code, twice.err]).toEqual([2, expect.stringContaining("got --images")]);
-  });
-
-  it("convert --evaluate compares what it wrote", async () => {
-    const convert = (out: string, evaluate: string, ...more: readonly string[]) =>
-      inlay(
-        ...["convert", "weight/a.prototxt", "weight/b.caffemodel", "weight/network.json", "-o"],
-        ...[`--output_dir=${out}`, `--evaluate=${evaluate}`, ...more],
-      );
-    const many = await convert("many", "pictures");
-    expect([many.code, many.err]).toEqual([0, ""]);
-    expect(many.out).toMatch(/Written\n {2}\S*many: .*out\.model[\s\S]*5 of 5 pictures match/);
-    expect(readdirSync(join(folder, "many", "evaluate_output"))).toEqual(["evaluate_log.txt"]);
-    const single = await convert("single", "pictures/p1.bmp", "--json", "--quiet");
-    expect([single.code, single.err]).toEqual([0, ""]);
-    const report: unknown = JSON.parse(single.out);
-    expect(checkSchema(reportSchemas["inlay.convert/1"], report)).toEqual([]);
-    expect(report).toMatchObject({ bitMatch: { isEqual: true, matches: 1, difference: null } });
-    const dumped = readdirSync(join(folder, "single", "evaluate_output", "chip"));
-    expect(dumped.toSorted()).toEqual(
-      [1, 2].map((at) => `dump_sublayer1-${at}.bin`).concat("dump_sublayer2-1.bin"),
-    );
-    expect((await convert("single", "pictures/p1.bmp")).code).toBe(2);
-    expect((await convert("single", "pictures/p1.bmp", "--force", "--quiet")).code).toBe(0);
-    const nowhere = await convert("nowhere", "no-such-folder");
-    expect(nowhere.code).toBe(2);
-    expect(() => readdirSync(join(folder, "nowhere"))).toThrow("ENOENT");
   });
 });

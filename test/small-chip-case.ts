@@ -42,4 +42,9 @@ export const smallChipCases: { readonly [O in Op]?: Case } = {
           );
       return smallGraph("reduceBits", { from, to }, [picture]);
     }),
+  zeroInsert: fc
+    .record({ image: images, rows: bits(1, 3), columns: bits(1, 3) })
+    .map(({ image: { n, c, h, w, seed }, rows, columns }) =>
+      smallGraph("zeroInsert", { factor: [rows, columns] }, [normals(seed, [n, c, h, w])]),
+    ),
 };

@@ -112,7 +112,7 @@ function addQuantizeFlags(command: Command): void {
     .option("--label <file>", "names of the classes, a line each: ID NAME")
     .option(
       "--cap-percentile <percent>",
-      "caps that so many per cent of the values stay below (default: the largest values)",
+      "caps that so many per cent of the values stay below (default: by the squared error)",
       parseNumber,
     )
     .option("--no-equalize", "leave the channels as they are")

@@ -15,7 +15,9 @@ export type Level = "imported" | "canonical" | "quantized" | "integer";
 
 const foldedAway: readonly Op[] = ["dropout", "identity"];
 const quantizers: readonly Op[] = ["quantize", "dequantize"];
-const integers: readonly Op[] = ["intConv", "intLinear", "intAvgPool", "intAdd", "requantize"];
+const integers: readonly Op[] = [
+  ...(["intConv", "intLinear", "intAvgPool", "intAdd", "requantize", "shiftConv"] as const),
+];
 
 const forbidden: Readonly<Record<Level, ReadonlySet<Op>>> = {
   imported: new Set(integers),

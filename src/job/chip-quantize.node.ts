@@ -55,8 +55,11 @@ type Scene = {
   readonly onWarning?: OnWarning | undefined;
 };
 
+/** How caps are chosen where nobody says: the least squared error, but for activations that have a bound. */
+export const defaultCapMethod: RangeMethod = "mse";
+
 /** Pictures that biases are corrected with: more change little. */
-const correctionPictures = 64;
+const correctionPictures = 128;
 const peakPictures = 100;
 
 /** The program of a mapped float network. `scene.dataset` are the pictures that teach the caps. */
@@ -136,11 +139,13 @@ async function calibratedCaps(
   });
   const bits = activationBits ?? 5;
   const format: RangeFormat = { number: levelFormat(bits) };
+  const nodes = nodeMap(mapping.graph);
   const caps = new Map(
-    [...found.values].map(([id, { statistics }]) => [
-      id,
-      chooseRange(method, statistics, format, { percent }).max,
-    ]),
+    [...found.values].map(([id, { statistics }]) => {
+      // ReLU6 rests on its bound: half of some maps lies there, and nothing below may cut it.
+      const own = nodes.get(id)?.op === "clip" && method === defaultCapMethod ? "minmax" : method;
+      return [id, chooseRange(own, statistics, format, { percent }).max];
+    }),
   );
   return tieCaps(caps, capGroups(mapping));
 }

@@ -170,7 +170,7 @@ export type QuantizeJob = {
   readonly chip?: ChipOptions | undefined;
   /** `ID NAME` a line. */
   readonly labels?: string | undefined;
-  /** How caps are chosen; the extremes unless given. */
+  /** How caps are chosen; by the squared error unless given, where an activation has no bound of its own. */
   readonly capMethod?: Exclude<CalibrationMethod, "movingAverage"> | undefined;
   /** Per cent of the values that a cap by percentile keeps; 99.9 unless given. */
   readonly capPercent?: number | undefined;

@@ -24,7 +24,11 @@ import { refuseViolations } from "./chip/refuse-violations.ts";
 import { simulationGraph } from "./chip/simulation-graph.ts";
 import { chooseMapping } from "./chip-choices.ts";
 import { modelPreprocess } from "./chip-model.node.ts";
-import { type ChipQuantizeOptions, quantizeForChip } from "./chip-quantize.node.ts";
+import {
+  type ChipQuantizeOptions,
+  defaultCapMethod,
+  quantizeForChip,
+} from "./chip-quantize.node.ts";
 import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
 import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
 import { readFileBounded } from "./files.node.ts";
@@ -118,7 +122,7 @@ function mapped(
 /** What the job says, and what few bits need where it says nothing. */
 function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuantizeOptions {
   return {
-    method: job.capMethod ?? "minmax",
+    method: job.capMethod ?? defaultCapMethod,
     percent: job.capPercent ?? 99.9,
     equalize: job.equalize ?? true,
     biasCorrection: job.options.biasCorrection,

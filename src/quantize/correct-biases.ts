@@ -34,8 +34,7 @@ export type CorrectScene = FloatScene & { readonly seed: number };
 
 /**
  * The graph with corrected biases. `entries` are the values of its input node, one per picture of the scene's data
- * set. Only pixels where the float network's activation is neither 0 nor at the cap count: what is clipped away on
- * both sides must not move the others.
+ * set; the means are taken over random pixels of each.
  */
 export async function correctBiases(
   graph: Graph,
@@ -94,33 +93,27 @@ async function chipSums(
   return found;
 }
 
-/** Fewer pixels than this say nothing of a channel: then all its pixels count. */
-const pixelsAtLeast = 64;
-
 /** Per channel the mean of float minus chip, in levels. */
 function meanErrors(
   chip: readonly Float32Array[],
   float: readonly Float32Array[],
   step: number,
-  { node, shape }: NodePlace,
+  { shape: [, channels] }: NodePlace,
 ): Float64Array {
-  const { attrs } = node;
-  const [, channels] = shape;
-  const qMax = attrs.output.kind === "levels" ? attrs.output.qMax : Number.POSITIVE_INFINITY;
-  const [active, all] = [new Means(channels), new Means(channels)];
-  for (const [picture, sums] of chip.entries()) {
+  const sums = new Float64Array(channels);
+  let pixels = 0;
+  for (const [picture, values] of chip.entries()) {
     const wanted = float[picture] ?? new Float32Array();
-    for (let at = 0; at < sums.length; at += 1) {
-      const level = (wanted[at] ?? 0) / step;
-      const error = level - (sums[at] ?? 0);
-      all.add(at % channels, error);
-      if (level > 0 && level < qMax) active.add(at % channels, error);
+    pixels += values.length / channels;
+    for (let at = 0; at < values.length; at += 1) {
+      const channel = at % channels;
+      const error = (wanted[at] ?? 0) / step - (values[at] ?? 0);
+      sums[channel] = (sums[channel] ?? 0) + error;
     }
   }
-  return Float64Array.from({ length: channels }, (_, channel) =>
-    active.count(channel) >= pixelsAtLeast ? active.mean(channel) : all.mean(channel),
-  );
+  return sums.map((sum) => sum / Math.max(1, pixels));
 }
+
 /** The layer's sum as a float convolution, in levels: close enough for a mean. */
 function withSum(graph: Graph, id: string): Graph {
   const nodes = nodeMap(graph);
@@ -201,28 +194,4 @@ function withConstants(graph: Graph, constants: ReadonlyMap<string, Tensor>): Gr
     return node.op === "const" && tensor !== undefined ? { ...node, attrs: { tensor } } : node;
   });
   return { ...graph, nodes };
-}
-
-/** Running means, one per channel. */
-class Means {
-  readonly #sums: Float64Array;
-  readonly #counts: Float64Array;
-
-  constructor(channels: number) {
-    this.#sums = new Float64Array(channels);
-    this.#counts = new Float64Array(channels);
-  }
-
-  add(channel: number, value: number): void {
-    this.#sums[channel] = (this.#sums[channel] ?? 0) + value;
-    this.#counts[channel] = (this.#counts[channel] ?? 0) + 1;
-  }
-
-  count(channel: number): number {
-    return this.#counts[channel] ?? 0;
-  }
-
-  mean(channel: number): number {
-    return (this.#sums[channel] ?? 0) / Math.max(1, this.count(channel));
-  }
 }

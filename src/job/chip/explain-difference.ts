@@ -187,7 +187,8 @@ function causesOf(
 
 function unmergedCauses(unmerged: readonly string[]): readonly BitMatchCause[] {
   if (unmerged.length === 0) return [];
-  const message = `the reference still has ${unmerged.join(", ")} behind the convolution: it is not refined, and its sum below lacks them`;
+  const message =
+    "the reference still has a batch norm or a scale behind the convolution, which its sum here lacks: it is not refined";
   return [{ kind: "refinement", message }];
 }
 
