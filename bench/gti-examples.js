@@ -62,8 +62,8 @@ const poolSize = 2 ** 20;
 const layers = new Set(["quantConv", "conv", "linear"]);
 
 /**
- * Weights of deviation sqrt(2 / inputs of a neuron), which keep the size of activations from layer to layer; biases small
- * enough to leave the weights their bits.
+ * Weights of deviation sqrt(2 / inputs of a neuron), which keep the size of activations from layer to layer (sqrt(4 / inputs)
+ * where rounding to few levels takes about half of the variance); biases small enough to leave the weights their bits.
  */
 function withRandomWeights(graph) {
   const random = createRandom(1);
@@ -76,11 +76,12 @@ function withRandomWeights(graph) {
   };
   const nodes = new Map(graph.nodes.map((node) => [node.id, node]));
   const values = new Map();
-  for (const { op, inputs } of graph.nodes) {
+  for (const { op, inputs, attrs } of graph.nodes) {
     if (!layers.has(op)) continue;
     const [weight, bias] = inputs.slice(1).map((id) => nodes.get(id)?.attrs.tensor);
+    const variance = op === "quantConv" && attrs.precision !== "dynamic" ? 4 : 2;
     const fanIn = weight.data.length / weight.shape[0];
-    values.set(inputs[1], fill(weight.data.length, Math.sqrt(2 / fanIn)));
+    values.set(inputs[1], fill(weight.data.length, Math.sqrt(variance / fanIn)));
     if (bias !== undefined) values.set(inputs[2], fill(bias.data.length, 0.02));
   }
   return { ...graph, nodes: graph.nodes.map((node) => filled(node, values.get(node.id))) };
