@@ -145,7 +145,11 @@ const sections = {
       "Simulation of the written model / float inference of the same network, batch 1, 2 threads (per run)",
     run: speed,
   },
-  equal: { title: "Scalar definition against the simulation on the engine", run: equality },
+  equal: {
+    title: "Scalar definition against the simulation on the engine",
+    headings: ["example", "result", "compared", "levels", "target"],
+    run: equality,
+  },
 };
 
 async function textOf({ title, run, headings }, context) {

@@ -30,7 +30,9 @@ function network(seed: number, bounded: boolean): Graph {
     const pad = ((shape[2] ?? 1) - 1) / 2;
     const inputs = [from, constant(`${id}.w`, shape), constant(`${id}.b`, [shape[0] ?? 1])];
     const attrs = {
-      ...{ stride: [1, 1], pads: [pad, pad, pad, pad], dilation: [1, 1] },
+      stride: [1, 1],
+      pads: [pad, pad, pad, pad],
+      dilation: [1, 1],
       groups,
     } as const;
     nodes.push({ op: "conv", id, inputs, attrs });

@@ -10,7 +10,9 @@ const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
 const pages: readonly string[] = [
   ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
-  ...readdirSync(join(root, "docs")).map((name) => posix.join("docs", name)),
+  ...["docs", "examples/gti", "src/chips/gti"].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((name) => posix.join(folder, name)),
+  ),
 ].filter((path) => path.endsWith(".md"));
 
 /** The fenced blocks of a language. */
@@ -29,9 +31,15 @@ function anchorOf(heading: string): string {
 
 /** Calls of `inlay` in a text, lines joined at backslashes; what a comment says is left out. */
 function calls(text: string): readonly (readonly string[])[] {
-  return [...text.replaceAll("\\\n", " ").matchAll(/\binlay ([a-z]+)((?: +[^\n`#|]*)?)/g)]
+  return [...text.replaceAll("\\\n", " ").matchAll(/\binlay ([a-z-]+)((?: +[^\n`#|]*)?)/g)]
     .map(([, command = "", rest = ""]) => [command, ...rest.split(/\s+/).filter(Boolean)])
     .filter(([command]) => known.has(command ?? ""));
+}
+
+/** `--output_dir=out` -> `--output-dir`: the GTI kit's spelling is taken too. */
+function flagOf(word: string): string | undefined {
+  const [, name] = /^--([\w-]+)/.exec(word) ?? [];
+  return name === undefined ? undefined : `--${name.replaceAll("_", "-")}`;
 }
 
 const program = createProgram({
@@ -65,7 +73,7 @@ describe.each(pages)("%s", (page) => {
 
   it("calls commands with flags that they have", () => {
     const wrong = calls(read(page)).flatMap(([name = "", ...words]) => {
-      const flags = words.filter((word) => word.startsWith("--") && word.length > 2);
+      const flags = words.map(flagOf).filter((flag) => flag !== undefined);
       const command = known.get(name);
       const has = (flag: string): boolean =>
         flag === "--help" || (command?.options.some((option) => option.long === flag) ?? false);
@@ -100,7 +108,9 @@ describe("README.md", () => {
 });
 
 describe("recipes", () => {
-  const examples = readdirSync(join(root, "examples")).map((name) => posix.join("examples", name));
+  const examples = readdirSync(join(root, "examples"))
+    .filter((name) => name.endsWith(".yaml"))
+    .map((name) => posix.join("examples", name));
   const texts = [
     ...blocks("README.md", "yaml").map((text) => ["README.md", text] as const),
     ...examples.map((path) => [path, read(path)] as const),

@@ -98,6 +98,11 @@ layers goes through the reader and the quantization plan, and the row says what 
 Settings matter. An ONNX operator whose settings do not fit the table exactly is read as \`opaque\`:
 ONNX Runtime runs it in float, and a warning names it. A Caffe layer that does not fit is an error.
 
+What a GTI chip takes depends on the network around a layer: \`inlay check\` says it ([gti.md](gti.md)).
+\`QuantConvolution\` and \`QuantReLU\` are float layers to the int8 target, rounded as the GTI kit rounds
+them; \`quantConv\`, \`quantRelu\`, \`reduceBits\`, \`toLevels\`, \`shiftConv\` and \`zeroInsert\` are the chips'
+own operators.
+
 ## Caffe layers
 
 ${table(["layer", "read as", "with target int8"], fateRows(caffeTypes, caffeExamples, caffeSketch))}

@@ -29,6 +29,7 @@ import { chooseRange, type RangeMethod } from "../quantize/observers/choose-rang
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { float32, toNumbers } from "../tensor/tensor.ts";
+import { withCorrectedHost } from "./chip-host.node.ts";
 import { withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
 
@@ -85,7 +86,8 @@ export async function quantizeForChip(
   const graph = takeBiases(refined.graph, program, integer);
   // The shift of masked schemes depends on the bias: all is rounded anew from the corrected network.
   const last = { ...options, onWarning: scene.onWarning };
-  return programOf(mapping, { ...refined, graph }, target, entry, last);
+  const corrected = programOf(mapping, { ...refined, graph }, target, entry, last);
+  return withCorrectedHost(corrected, { ...scene, float: mapping.graph });
 }
 
 function programOf(
