@@ -8,27 +8,43 @@ import { capGroups } from "../chips/gti/map/cap-groups.ts";
 import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import { tieCaps } from "../chips/gti/program/caps.ts";
 import { clipWeights } from "../chips/gti/program/clip-weights.ts";
-import { type ConvertOptions, convertLayers } from "../chips/gti/program/convert.ts";
+import {
+  type ConvertOptions,
+  convertLayers,
+  layerIntegers,
+  roundParameters,
+} from "../chips/gti/program/convert.ts";
 import { equalize } from "../chips/gti/program/equalize.ts";
 import type { ConvParameters } from "../chips/gti/program/gain.ts";
 import { type ChipEntry, integerGraph } from "../chips/gti/program/integer-graph.ts";
 import type { ChipProgram } from "../chips/gti/program/program.ts";
 import { parametersOf, type Refined, refine } from "../chips/gti/program/refine.ts";
-import { type InputUnits, largestLevel, pictureUnits } from "../chips/gti/program/units.ts";
+import {
+  type InputUnits,
+  largestLevel,
+  levelsPerUnit,
+  pictureUnits,
+} from "../chips/gti/program/units.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { isMeanImage, type Preprocess, perChannel } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
 import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
+import { inferTypes } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { calibrate } from "../quantize/calibrate.ts";
 import { channelPeaks } from "../quantize/channel-peaks.ts";
-import { type CorrectedLayer, correctBiases } from "../quantize/correct-biases.ts";
+import {
+  type CorrectedLayer,
+  layerCorrections,
+  type RoundedLayer,
+} from "../quantize/correct-biases.ts";
 import { chooseRange, type RangeMethod } from "../quantize/observers/choose-range.ts";
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
-import { float32, toNumbers } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/shape.ts";
+import { float32 } from "../tensor/tensor.ts";
 import { withCorrectedHost } from "./chip-host.node.ts";
 import { withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
@@ -59,8 +75,9 @@ type Scene = {
 /** How caps are chosen where nobody says: the least squared error, but for activations that have a bound. */
 export const defaultCapMethod: RangeMethod = "mse";
 
-/** Pictures that biases are corrected with: more change little. */
+/** Pictures that layers are corrected with, if their levels fit this many bytes. */
 const correctionPictures = 128;
+const correctionBytes = 2 ** 29;
 const peakPictures = 100;
 
 /** The program of a mapped float network. `scene.dataset` are the pictures that teach the caps. */
@@ -82,9 +99,7 @@ export async function quantizeForChip(
   if (!options.biasCorrection || entry.kind !== "picture") {
     return programOf(mapping, refined, target, entry, { ...options, onWarning: scene.onWarning });
   }
-  const integer = await withCorrectedBiases(mapping, refined, program.integer, options.seed, scene);
-  const graph = takeBiases(refined.graph, program, integer);
-  // The shift of masked schemes depends on the bias: all is rounded anew from the corrected network.
+  const graph = await correctedGraph(mapping, refined, program, options, scene);
   const last = { ...options, onWarning: scene.onWarning };
   const corrected = programOf(mapping, { ...refined, graph }, target, entry, last);
   return withCorrectedHost(corrected, { ...scene, float: mapping.graph });
@@ -230,37 +245,79 @@ function withClippedWeights(
   return { ...refined, graph: { ...refined.graph, nodes: replaced } };
 }
 
-/** The integer graph with biases corrected on a few of the pictures. */
-async function withCorrectedBiases(
+/** The refined network with each layer's channels corrected on a few of the pictures. */
+async function correctedGraph(
   mapping: ChipMapping,
-  { grids }: Refined,
-  integer: Graph,
-  seed: number,
+  { graph, grids }: Refined,
+  { target, integer }: ChipProgram,
+  options: ChipQuantizeOptions,
   { dataset, preprocess, runtime, onProgress }: Scene,
 ): Promise<Graph> {
-  const few = someOf(dataset, correctionPictures);
-  const layers = mapping.chip.convolutions.flatMap(
-    ({ conv, activation, shortcut }): readonly CorrectedLayer[] => {
-      const grid = grids.get(activation);
-      if (grid === undefined) return [];
-      return [{ id: activation, sum: shortcut?.add ?? conv, step: grid.cap / largestLevel(grid) }];
-    },
-  );
+  const room = Math.floor(correctionBytes / largestValue(integer));
+  const few = someOf(dataset, Math.max(1, Math.min(correctionPictures, room)));
+  const nodes = nodeMap(graph);
+  const quiet = { ...options, onWarning: undefined };
+  const layers = mapping.chip.convolutions.map((one): CorrectedLayer => {
+    const { conv, activation, shortcut, bits } = one;
+    const [grid, node] = [grids.get(activation), nodes.get(conv)];
+    if (grid === undefined || node?.op !== "quantConv") throw new Error(`no layer "${conv}"`);
+    const levels = levelsPerUnit(grid);
+    const own = { ...parametersOf(node, nodes), name: conv, node: `quantConv "${conv}"` };
+    const round = (factors: Float64Array, offsets: Float64Array): RoundedLayer => {
+      const layer = { ...own, ...scaledParameters(own, factors, offsets, levels) };
+      const rounded = roundParameters(layer, bits, target, quiet);
+      const { weight, bias } = layerIntegers(rounded);
+      return {
+        weight: { dtype: "int32", shape: rounded.shape, data: weight },
+        bias: { dtype: "int32", shape: [bias.length], data: bias },
+        shift: rounded.shift - Math.log2(levels),
+      };
+    };
+    return {
+      id: activation,
+      sum: shortcut?.add ?? conv,
+      step: grid.cap / largestLevel(grid),
+      round,
+    };
+  });
   const entries = await picturePlanes(mapping.graph, few, preprocess);
+  const { seed } = options;
   const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
-  return correctBiases(integer, layers, entries, scene);
-}
-
-/** The refined network with the biases of the corrected integer graph. */
-function takeBiases(graph: Graph, { mapping, layers }: ChipProgram, corrected: Graph): Graph {
-  const [nodes, own] = [nodeMap(corrected), nodeMap(graph)];
+  const corrections = await layerCorrections(integer, layers, entries, scene);
   const parameters = new Map<string, ConvParameters>();
   for (const { conv, activation } of mapping.chip.convolutions) {
-    const [layer, node] = [layers.get(conv), own.get(conv)];
-    const integers = constantOf(nodes.get(nodes.get(activation)?.inputs[2] ?? ""));
-    if (layer === undefined || integers === undefined || node?.op !== "quantConv") continue;
-    const bias = Float32Array.from(toNumbers(integers), (value) => value / 2 ** layer.shift);
-    parameters.set(conv, { ...parametersOf(node, own), bias });
+    const [found, grid, node] = [
+      corrections.get(activation),
+      grids.get(activation),
+      nodes.get(conv),
+    ];
+    if (found === undefined || grid === undefined || node?.op !== "quantConv") continue;
+    const own = parametersOf(node, nodes);
+    const levels = levelsPerUnit(grid);
+    parameters.set(conv, scaledParameters(own, found.factors, found.offsets, levels));
   }
   return withParameters(graph, parameters);
+}
+
+/** Elements of the largest value of a graph. */
+function largestValue(graph: Graph): number {
+  const types = inferTypes(graph);
+  const values = graph.nodes.filter(({ op }) => op !== "const");
+  return values.reduce(
+    (most, { id }) => Math.max(most, elementCount(types.get(id)?.shape ?? [])),
+    1,
+  );
+}
+
+/** Each channel's weights and bias times its factor, and its offset (in levels) added to the bias. */
+function scaledParameters(
+  { weight, bias }: ConvParameters,
+  factors: Float64Array,
+  offsets: Float64Array,
+  levels: number,
+): ConvParameters {
+  const perChannel = weight.data.length / Math.max(1, bias.length);
+  const data = weight.data.map((w, at) => w * (factors[Math.floor(at / perChannel)] ?? 1));
+  const moved = bias.map((b, at) => b * (factors[at] ?? 1) + (offsets[at] ?? 0) / levels);
+  return { weight: float32(weight.shape, data), bias: moved };
 }

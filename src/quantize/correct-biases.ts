@@ -1,7 +1,8 @@
 /**
- * Bias correction of an integer graph from pictures: layer by layer, the mean of each channel's sum before rounding is
- * brought to what the float network has there. Each layer sees the levels that the corrected layers before it
- * give, so rounding, clipping and the coarse input are corrected too, not the weights' error alone.
+ * Correction of an integer graph from pictures: layer by layer, each channel's sum before rounding is brought to what the
+ * float network has there, by a factor and an offset. Each layer sees the levels that the corrected layers before it
+ * give, so rounding, clipping and the coarse input are corrected too, not the weights' error alone. (Small activations
+ * round to 0 more often than up, so without a factor the signal fades from layer to layer.)
  */
 import type { Runtime } from "../engine/runtime.ts";
 import { workError } from "../error.ts";
@@ -28,20 +29,32 @@ export type CorrectedLayer = {
   /** Id of the float value before the activation, and the real size of one level of the output. */
   readonly sum: string;
   readonly step: number;
+  /** The layer with each channel's weights and bias times a factor, and an offset in levels added to the bias. */
+  readonly round: (factors: Float64Array, offsets: Float64Array) => RoundedLayer;
 };
+
+/** Integers of a layer and its shift. */
+export type RoundedLayer = {
+  readonly weight: Tensor;
+  readonly bias: Tensor<"int32">;
+  readonly shift: number;
+};
+
+/** What a layer's sums are to be multiplied by, and what is to be added, in levels. */
+export type Correction = { readonly factors: Float64Array; readonly offsets: Float64Array };
 
 export type CorrectScene = FloatScene & { readonly seed: number };
 
 /**
- * The graph with corrected biases. `entries` are the values of its input node, one per picture of the scene's data
- * set; the means are taken over random pixels of each.
+ * The correction of each layer, by the id of its shiftConv. `entries` are the values of the graph's input node, one per
+ * picture of the scene's data set; random pixels of each are looked at.
  */
-export async function correctBiases(
+export async function layerCorrections(
   graph: Graph,
   layers: readonly CorrectedLayer[],
   entries: readonly Tensor[],
   scene: CorrectScene,
-): Promise<Graph> {
+): Promise<ReadonlyMap<string, Correction>> {
   const { runtime, onProgress, seed } = scene;
   const folded = foldSample(graph);
   const types = inferTypes(folded);
@@ -51,22 +64,20 @@ export async function correctBiases(
   const [input] = nodesOf(folded, "input");
   // Levels of each picture that later layers still read, by id.
   const held = new Map<string, readonly Tensor[]>([[input?.id ?? "", entries]]);
-  const biases = new Map<string, Tensor<"int32">>();
+  const corrections = new Map<string, Correction>();
   let current = folded;
-  for (const [at, { id, step }] of layers.entries()) {
-    const place = places.get(id);
-    if (place === undefined) throw workError("a layer is not in the graph", { node: id });
-    const { node } = place;
+  for (const [at, layer] of layers.entries()) {
+    const place = places.get(layer.id);
+    if (place === undefined) throw workError("a layer is not in the graph", { node: layer.id });
     const sums = await chipSums(current, place, held, types, runtime);
-    const offsets = meanErrors(sums, wanted.get(id) ?? [], step, place);
-    const bias = corrected(current, node, offsets);
-    biases.set(node.inputs[2] ?? "", bias);
-    current = withConstants(current, biases);
-    held.set(node.id, await levelsOf(current, node.id, held, types, runtime));
-    forget(held, current, node.id);
-    onProgress?.({ label: "correct biases", done: at + 1, total: layers.length });
+    const correction = correctionOf(sums, wanted.get(layer.id) ?? [], layer.step, place);
+    corrections.set(layer.id, correction);
+    current = withRounded(current, place.node, layer.round(correction.factors, correction.offsets));
+    held.set(place.node.id, await levelsOf(current, place.node.id, held, types, runtime));
+    forget(held, current, place.node.id);
+    onProgress?.({ label: "correct layers", done: at + 1, total: layers.length });
   }
-  return withConstants(graph, biases);
+  return corrections;
 }
 
 /** The layer's sums in levels, not rounded, at its pixels, per picture. */
@@ -93,25 +104,86 @@ async function chipSums(
   return found;
 }
 
-/** Per channel the mean of float minus chip, in levels. */
-function meanErrors(
+/** Channels that are seen less often get an offset alone. */
+const pixelsAtLeast = 256;
+
+/**
+ * Per channel the factor that the float sums are of the chip's where the chip is neither below 0 nor above its cap, and
+ * then the offset that makes the means of all pixels equal. What is added by a shortcut cannot be scaled.
+ */
+function correctionOf(
   chip: readonly Float32Array[],
   float: readonly Float32Array[],
   step: number,
-  { shape: [, channels] }: NodePlace,
-): Float64Array {
-  const sums = new Float64Array(channels);
-  let pixels = 0;
+  { node, shape: [, channels] }: NodePlace,
+): Correction {
+  const { output } = node.attrs;
+  const cap = output.kind === "levels" ? output.qMax : Number.POSITIVE_INFINITY;
+  const [all, active] = [new PairSums(channels), new PairSums(channels)];
   for (const [picture, values] of chip.entries()) {
-    const wanted = float[picture] ?? new Float32Array();
-    pixels += values.length / channels;
-    for (let at = 0; at < values.length; at += 1) {
-      const channel = at % channels;
-      const error = (wanted[at] ?? 0) / step - (values[at] ?? 0);
-      sums[channel] = (sums[channel] ?? 0) + error;
+    addPairs(values, float[picture] ?? new Float32Array(), step, { channels, cap, all, active });
+  }
+  const isSum = node.inputs.length > 3;
+  const factors = Float64Array.from({ length: channels }, (_, channel) =>
+    isSum || active.count(channel) < pixelsAtLeast ? 1 : active.slope(channel),
+  );
+  return { factors, offsets: factors.map((factor, channel) => all.offset(channel, factor)) };
+}
+
+type Pairs = {
+  readonly channels: number;
+  readonly cap: number;
+  readonly all: PairSums;
+  readonly active: PairSums;
+};
+
+/** The sums of one picture, `[pixels, channels]`. */
+function addPairs(
+  chip: Float32Array,
+  float: Float32Array,
+  step: number,
+  { channels, cap, all, active }: Pairs,
+): void {
+  for (let at = 0; at < chip.length; at += 1) {
+    const [sum, level] = [chip[at] ?? 0, (float[at] ?? 0) / step];
+    all.add(at % channels, sum, level);
+    if (sum > 0 && sum < cap) active.add(at % channels, sum, level);
+  }
+}
+
+/** Sums of pairs (x, y), per channel. */
+class PairSums {
+  readonly #sums: readonly Float64Array[];
+
+  constructor(channels: number) {
+    this.#sums = Array.from({ length: 5 }, () => new Float64Array(channels));
+  }
+
+  add(channel: number, x: number, y: number): void {
+    const terms = [1, x, y, x * x, x * y];
+    for (const [at, sums] of this.#sums.entries()) {
+      sums[channel] = (sums[channel] ?? 0) + (terms[at] ?? 0);
     }
   }
-  return sums.map((sum) => sum / Math.max(1, pixels));
+
+  count(channel: number): number {
+    return this.#sums[0]?.[channel] ?? 0;
+  }
+
+  #mean(which: number, channel: number): number {
+    return (this.#sums[which]?.[channel] ?? 0) / Math.max(1, this.count(channel));
+  }
+
+  /** Least squares of y over x. */
+  slope(channel: number): number {
+    const [x, y] = [this.#mean(1, channel), this.#mean(2, channel)];
+    const variance = this.#mean(3, channel) - x * x;
+    return variance > 1e-9 ? (this.#mean(4, channel) - x * y) / variance : 1;
+  }
+
+  offset(channel: number, factor: number): number {
+    return this.#mean(2, channel) - factor * this.#mean(1, channel);
+  }
 }
 
 /** The layer's sum as a float convolution, in levels: close enough for a mean. */
@@ -173,25 +245,21 @@ function withSum(graph: Graph, id: string): Graph {
   return swept({ ...graph, nodes: [...kept, ...added], outputs });
 }
 
-/** The layer's bias, moved by as many levels. */
-function corrected(
-  graph: Graph,
-  { inputs, attrs }: Node<"shiftConv">,
-  offsets: Float64Array,
-): Tensor<"int32"> {
-  const bias = constantOf(nodeMap(graph).get(inputs[2] ?? ""));
-  if (bias === undefined) throw workError("a bias is no constant", { node: inputs[2] });
-  const data = Int32Array.from(
-    toNumbers(bias),
-    (value, channel) => value + Math.round((offsets[channel] ?? 0) * 2 ** attrs.shift),
-  );
-  return { dtype: "int32", shape: bias.shape, data };
-}
-
-function withConstants(graph: Graph, constants: ReadonlyMap<string, Tensor>): Graph {
-  const nodes = graph.nodes.map((node): Node => {
-    const tensor = constants.get(node.id);
-    return node.op === "const" && tensor !== undefined ? { ...node, attrs: { tensor } } : node;
+/** The graph with the layer's integers and shift. */
+function withRounded(graph: Graph, node: Node<"shiftConv">, rounded: RoundedLayer): Graph {
+  const [, weightId = "", biasId = ""] = node.inputs;
+  const finer = rounded.shift - node.attrs.shift;
+  const tensors = new Map<string, Tensor>([
+    [weightId, rounded.weight],
+    [biasId, rounded.bias],
+  ]);
+  const nodes = graph.nodes.map((one): Node => {
+    const tensor = tensors.get(one.id);
+    if (one.op === "const" && tensor !== undefined) return { ...one, attrs: { tensor } };
+    if (one.id !== node.id || one.op !== "shiftConv") return one;
+    const { shift, identityShift } = one.attrs;
+    const attrs = { ...one.attrs, shift: shift + finer, identityShift: identityShift + finer };
+    return { ...one, attrs };
   });
   return { ...graph, nodes };
 }

@@ -86,7 +86,7 @@ function convertLayer(
 type NamedParameters = ConvParameters & { readonly name: string; readonly node: string };
 
 /** One layer as the chip holds it. */
-function roundParameters(
+export function roundParameters(
   { name, node, weight, bias }: NamedParameters,
   bits: CoefficientBits,
   target: LayeredTarget,
