@@ -39,7 +39,7 @@ import {
   type CorrectedLayer,
   layerCorrections,
   type RoundedLayer,
-} from "../quantize/correct-biases.ts";
+} from "../quantize/correct-layers.ts";
 import { chooseRange, type RangeMethod } from "../quantize/observers/choose-range.ts";
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
