@@ -27,6 +27,12 @@ export function compareJob(job: CompareJob, context: JobContext): Promise<Compar
 async function compareFolder(job: CompareJob, context: JobContext): Promise<CompareReport> {
   const log = warningLog(context);
   const model = await loadModel([job.out], { onWarning: log.add });
+  if (model.chip !== undefined) {
+    throw inputError("a chip's model is compared bit by bit, not by its noise", {
+      where: job.out,
+      hint: "Run inlay evaluate OUT --bit-match PICTURES",
+    });
+  }
   if (model.manifest === undefined) {
     throw inputError("not a folder that inlay quantize wrote", { where: job.out });
   }

@@ -14,10 +14,12 @@ export function refuseViolations(
   violations: readonly Violation[],
   onWarning: OnWarning,
 ): readonly string[] {
-  for (const { rule, node, limit, found, waived } of violations) {
-    if (!waived) continue;
-    const message = `not deployable: rule ${rule} is waived; the chip has ${limit}, the network ${found}`;
-    onWarning({ id: "not-deployable", message, where: node });
+  for (const rule of new Set(violations.map((one) => one.rule))) {
+    const [first, ...others] = violations.filter((one) => one.rule === rule && one.waived);
+    if (first === undefined) continue;
+    const more = others.length === 0 ? "" : `, and ${others.length} more places`;
+    const message = `not deployable: rule ${rule} is waived; the chip has ${first.limit}, the network ${first.found}${more}`;
+    onWarning({ id: "not-deployable", message, where: first.node });
   }
   const broken = violations.filter(({ waived }) => !waived);
   if (broken.length > 0) throw brokenRules(broken);

@@ -145,7 +145,7 @@ function warnBias(
 /** What rounding took away whole. */
 function warnLost(
   where: string,
-  { allZero, vanished, maxWeight, shift }: ReslicedCoefficients,
+  { allZero, vanished, maxWeight, shift, weightShift }: ReslicedCoefficients,
   parameterBits: number,
   onWarning: OnWarning | undefined,
 ): void {
@@ -156,7 +156,9 @@ function warnLost(
       where,
     });
   } else if (vanished > 0) {
-    const message = `${vanished} kernels round to zero at shift ${shift}; a smaller bias would leave room for a larger shift`;
+    const held = (shift ?? 0) < weightShift;
+    const remedy = held ? "; a smaller bias would leave room for a larger shift" : "";
+    const message = `${vanished} kernels round to zero at shift ${shift}${remedy}`;
     onWarning?.({ id: "vanished-kernels", message, where });
   }
   if (maxWeight * 2 ** (shift ?? 0) > largestMagnitude(parameterBits) + 0.5) {
