@@ -4,13 +4,13 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { main } from "../src/cli/main.ts";
 import type { BitMatchReport } from "../src/report/bit-match.ts";
 import { checkSchema } from "../src/report/json-schema.ts";
 import { reportSchemas } from "../src/report/schema.ts";
 import { changeImage, withChangedInteger } from "./bit-match-files.ts";
 import { converted, folder, kinds, outputOf, useFolder } from "./bit-match-setup.ts";
 import { kitFiles, tinyNetwork, tinyText } from "./kit-network.ts";
+import { runCli } from "./run-cli.ts";
 
 useFolder();
 
@@ -26,21 +26,7 @@ beforeAll(async () => {
 
 describe("on the command line", () => {
   async function inlay(...argv: readonly string[]) {
-    let [out, err] = ["", ""];
-    const code = await main(argv, {
-      stdout: (text) => {
-        out += text;
-      },
-      stderr: (text) => {
-        err += text;
-      },
-      isTty: { stdout: false, stderr: false },
-      columns: undefined,
-      env: {},
-      cwd: folder,
-      signal: new AbortController().signal,
-    });
-    return { code, out, err };
+    return await runCli(folder, argv);
   }
 
   const reference = ["--reference", "weight/a.prototxt", "weight/b.caffemodel"];

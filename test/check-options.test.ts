@@ -8,7 +8,6 @@ import { describe, expect, it } from "vitest";
 import { networkJsonOf } from "../src/chips/gti/network-layout.ts";
 import * as reference from "../src/chips/gti/reference-layouts.ts";
 import { gti2803, gti5801 } from "../src/chips/gti/targets.ts";
-import { main } from "../src/cli/main.ts";
 import { chooseMapping } from "../src/job/chip-choices.ts";
 import { checkSchema } from "../src/report/json-schema.ts";
 import { reportSchemas } from "../src/report/schema.ts";
@@ -17,6 +16,7 @@ import { ruleNames } from "../src/target/rules.ts";
 import { check, checkNet, example, folder, rulesOf, warningsOf, write } from "./check-job.ts";
 import { sampleCheck } from "./check-sample.ts";
 import { NetBuilder } from "./gti-nets.ts";
+import { runCli } from "./run-cli.ts";
 
 describe("widths", () => {
   it("12 bits on the chip that has 1 and 3", async () => {
@@ -205,21 +205,7 @@ describe("the text", () => {
 });
 
 async function inlay(...argv: readonly string[]) {
-  let [out, err] = ["", ""];
-  const code = await main(argv, {
-    stdout: (text) => {
-      out += text;
-    },
-    stderr: (text) => {
-      err += text;
-    },
-    isTty: { stdout: false, stderr: false },
-    columns: undefined,
-    env: {},
-    cwd: folder,
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
+  return await runCli(folder, argv);
 }
 
 describe("the command", () => {

@@ -5,7 +5,6 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { main } from "../src/cli/main.ts";
 import { simulationGraph } from "../src/job/chip/simulation-graph.ts";
 import { readChipModel } from "../src/job/chip-model.node.ts";
 import { checkSchema } from "../src/report/json-schema.ts";
@@ -15,27 +14,14 @@ import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { tensor, toNumbers } from "../src/tensor/tensor.ts";
 import { kitFiles, tinyNetwork, tinyText } from "./kit-network.ts";
+import { runCli } from "./run-cli.ts";
 
 let folder = "";
 
 async function inlay(
   ...argv: readonly string[]
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let [out, err] = ["", ""];
-  const code = await main(argv, {
-    stdout: (text) => {
-      out += text;
-    },
-    stderr: (text) => {
-      err += text;
-    },
-    isTty: { stdout: false, stderr: false },
-    columns: undefined,
-    env: {},
-    cwd: folder,
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
+  return await runCli(folder, argv);
 }
 
 function reportOf<K extends Report["schema"]>(

@@ -14,7 +14,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isChipImage } from "../src/chips/gti/files/image.ts";
-import { main } from "../src/cli/main.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import { readCaffe } from "../src/formats/caffe/read.ts";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
@@ -37,6 +36,7 @@ import {
   tinyNetwork,
   tinyText,
 } from "./kit-network.ts";
+import { type Outcome, runCli } from "./run-cli.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -44,24 +44,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-type Outcome = { readonly code: number; readonly out: string; readonly err: string };
-
 async function inlay(cwd: string, ...argv: readonly string[]): Promise<Outcome> {
-  let [out, err] = ["", ""];
-  const code = await main(argv, {
-    stdout: (text) => {
-      out += text;
-    },
-    stderr: (text) => {
-      err += text;
-    },
-    isTty: { stdout: false, stderr: false },
-    columns: undefined,
-    env: {},
-    cwd,
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
+  return await runCli(cwd, argv);
 }
 
 function reportOf<K extends Report["schema"]>(

@@ -5,7 +5,6 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { main } from "../src/cli/main.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import type { LayerParameter } from "../src/formats/caffe/schema/schema.ts";
 import { openDataLayer } from "../src/job/data-layer.node.ts";
@@ -17,6 +16,7 @@ import { reportSchemas } from "../src/report/schema.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { float32 } from "../src/tensor/tensor.ts";
 import { trainPictures, trainText, trainWeights } from "./residual-train-net.ts";
+import { type Outcome, runCli } from "./run-cli.ts";
 import { writeLmdb } from "./write-lmdb.ts";
 
 const base = mkdtempSync(join(tmpdir(), "inlay-mdk-"));
@@ -30,24 +30,8 @@ beforeEach(() => {
   mkdirSync(join(folder, "nets"), { recursive: true });
 });
 
-type Outcome = { readonly code: number; readonly out: string; readonly err: string };
-
 async function inlay(...argv: readonly string[]): Promise<Outcome> {
-  let [out, err] = ["", ""];
-  const code = await main(argv, {
-    stdout: (text) => {
-      out += text;
-    },
-    stderr: (text) => {
-      err += text;
-    },
-    isTty: { stdout: false, stderr: false },
-    columns: undefined,
-    env: {},
-    cwd: folder,
-    signal: new AbortController().signal,
-  });
-  return { code, out, err };
+  return await runCli(folder, argv);
 }
 
 /** The report that `--json` printed, checked against its schema. */

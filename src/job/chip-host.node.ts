@@ -19,7 +19,8 @@ import { pictureSize, withPictureInput } from "../run/prepare.ts";
 import { openSession } from "../run/session.ts";
 import { simulationOfIntegers } from "../run/simulate.ts";
 import { elementCount } from "../tensor/shape.ts";
-import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
+import { float32, toNumbers } from "../tensor/tensor.ts";
+import { withConstants } from "./chip-parameters.ts";
 
 export type HostScene = {
   /** The float network of the mapping. */
@@ -151,15 +152,9 @@ function withAffineInput(graph: Graph, layer: Linear, { factors, offsets }: Affi
     }
     return sum;
   });
-  const replaced = new Map<string, Tensor<"float32">>([
+  const replaced = new Map([
     [weightId, float32(weight.shape, scaled)],
     [biasId, float32(bias.shape, moved)],
   ]);
-  return {
-    ...graph,
-    nodes: graph.nodes.map((node): Node => {
-      const tensor = replaced.get(node.id);
-      return node.op === "const" && tensor !== undefined ? { ...node, attrs: { tensor } } : node;
-    }),
-  };
+  return withConstants(graph, replaced);
 }

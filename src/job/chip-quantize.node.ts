@@ -1,7 +1,6 @@
 /**
- * A float network quantized for a layered chip after training: divided, equalized, its caps calibrated, brought to the
- * chip's units, rounded, its biases corrected. Gives the refined network and the integer graph; files are written
- * by chip-output.node.ts.
+ * A float network quantized for a layered chip after training: its caps calibrated, its channels equalized, brought to
+ * the chip's units, corrected layer by layer, rounded. Files are made of the program in chip/chip-files.ts.
  */
 
 import { capGroups } from "../chips/gti/map/cap-groups.ts";
@@ -31,12 +30,12 @@ import type { Runtime } from "../engine/runtime.ts";
 import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import { inferTypes } from "../ir/infer.ts";
-import type { Node } from "../ir/ops.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { calibrate } from "../quantize/calibrate.ts";
 import { channelPeaks } from "../quantize/channel-peaks.ts";
 import {
   type CorrectedLayer,
+  type Correction,
   layerCorrections,
   type RoundedLayer,
 } from "../quantize/correct-layers.ts";
@@ -44,9 +43,9 @@ import { chooseRange, type RangeMethod } from "../quantize/observers/choose-rang
 import type { RangeFormat } from "../quantize/observers/statistics.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { elementCount } from "../tensor/shape.ts";
-import { float32 } from "../tensor/tensor.ts";
+import { float32, type Tensor } from "../tensor/tensor.ts";
 import { withCorrectedHost } from "./chip-host.node.ts";
-import { withParameters } from "./chip-parameters.ts";
+import { withConstants, withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
 
 export type ChipQuantizeOptions = {
@@ -93,15 +92,15 @@ export async function quantizeForChip(
   const entry = entryOf(mapping, target, caps);
   const input = inputUnits(mapping, target, entry, scene.preprocess);
   const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
-  const quiet = { ...options, onWarning: undefined };
   const refined = options.clipWeights ? withClippedWeights(mapping, start, target, options) : start;
-  const program = programOf(mapping, refined, target, entry, quiet);
+  const told = { ...options, onWarning: scene.onWarning };
   if (!options.biasCorrection || entry.kind !== "picture") {
-    return programOf(mapping, refined, target, entry, { ...options, onWarning: scene.onWarning });
+    return programOf(mapping, refined, target, entry, told);
   }
+  // What rounding loses here is not told: it is rounded once more when it is corrected.
+  const program = programOf(mapping, refined, target, entry, options);
   const graph = await correctedGraph(mapping, refined, program, options, scene);
-  const last = { ...options, onWarning: scene.onWarning };
-  const corrected = programOf(mapping, { ...refined, graph }, target, entry, last);
+  const corrected = programOf(mapping, { ...refined, graph }, target, entry, told);
   return withCorrectedHost(corrected, { ...scene, float: mapping.graph });
 }
 
@@ -228,21 +227,16 @@ function withClippedWeights(
   { shiftMax }: ChipQuantizeOptions,
 ): Refined {
   const nodes = nodeMap(refined.graph);
-  const limited = new Map<string, Float32Array>();
+  const limited = new Map<string, Tensor>();
+  const most = shiftMax ?? target.shiftMax;
   for (const { conv, bits } of mapping.chip.convolutions) {
     const id = nodes.get(conv)?.inputs[1] ?? "";
     const weight = constantOf(nodes.get(id));
     if (bits < 8 || weight?.dtype !== "float32") continue;
-    const most = shiftMax ?? target.shiftMax;
-    const { weight: data, clipped } = clipWeights(weight.data, target.parameterBits, most);
-    if (clipped > 0) limited.set(id, data);
+    const clipped = clipWeights(weight.data, target.parameterBits, most);
+    if (clipped.clipped > 0) limited.set(id, float32(weight.shape, clipped.weight));
   }
-  const replaced = refined.graph.nodes.map((node): Node => {
-    const data = limited.get(node.id);
-    if (node.op !== "const" || data === undefined) return node;
-    return { ...node, attrs: { tensor: float32(node.attrs.tensor.shape, data) } };
-  });
-  return { ...refined, graph: { ...refined.graph, nodes: replaced } };
+  return { ...refined, graph: withConstants(refined.graph, limited) };
 }
 
 /** The refined network with each layer's channels corrected on a few of the pictures. */
@@ -256,16 +250,16 @@ async function correctedGraph(
   const room = Math.floor(correctionBytes / largestValue(integer));
   const few = someOf(dataset, Math.max(1, Math.min(correctionPictures, room)));
   const nodes = nodeMap(graph);
-  const quiet = { ...options, onWarning: undefined };
-  const layers = mapping.chip.convolutions.map((one): CorrectedLayer => {
-    const { conv, activation, shortcut, bits } = one;
+  const corrected = mapping.chip.convolutions.map(({ conv, activation, shortcut, bits }) => {
     const [grid, node] = [grids.get(activation), nodes.get(conv)];
     if (grid === undefined || node?.op !== "quantConv") throw new Error(`no layer "${conv}"`);
     const levels = levelsPerUnit(grid);
-    const own = { ...parametersOf(node, nodes), name: conv, node: `quantConv "${conv}"` };
+    const own = parametersOf(node, nodes);
+    const scaled = ({ factors, offsets }: Correction): ConvParameters =>
+      scaledParameters(own, factors, offsets, levels);
     const round = (factors: Float64Array, offsets: Float64Array): RoundedLayer => {
-      const layer = { ...own, ...scaledParameters(own, factors, offsets, levels) };
-      const rounded = roundParameters(layer, bits, target, quiet);
+      const named = { ...scaled({ factors, offsets }), name: conv, node: `quantConv "${conv}"` };
+      const rounded = roundParameters(named, bits, target, options);
       const { weight, bias } = layerIntegers(rounded);
       return {
         weight: { dtype: "int32", shape: rounded.shape, data: weight },
@@ -273,30 +267,20 @@ async function correctedGraph(
         shift: rounded.shift - Math.log2(levels),
       };
     };
-    return {
-      id: activation,
-      sum: shortcut?.add ?? conv,
-      step: grid.cap / largestLevel(grid),
-      round,
-    };
+    const step = grid.cap / largestLevel(grid);
+    const layer: CorrectedLayer = { id: activation, sum: shortcut?.add ?? conv, step, round };
+    return { conv, layer, scaled };
   });
   const entries = await picturePlanes(mapping.graph, few, preprocess);
   const { seed } = options;
   const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
-  const corrections = await layerCorrections(integer, layers, entries, scene);
-  const parameters = new Map<string, ConvParameters>();
-  for (const { conv, activation } of mapping.chip.convolutions) {
-    const [found, grid, node] = [
-      corrections.get(activation),
-      grids.get(activation),
-      nodes.get(conv),
-    ];
-    if (found === undefined || grid === undefined || node?.op !== "quantConv") continue;
-    const own = parametersOf(node, nodes);
-    const levels = levelsPerUnit(grid);
-    parameters.set(conv, scaledParameters(own, found.factors, found.offsets, levels));
-  }
-  return withParameters(graph, parameters);
+  const layers = corrected.map(({ layer }) => layer);
+  const found = await layerCorrections(integer, layers, entries, scene);
+  const parameters = corrected.flatMap(({ conv, layer, scaled }): [string, ConvParameters][] => {
+    const correction = found.get(layer.id);
+    return correction === undefined ? [] : [[conv, scaled(correction)]];
+  });
+  return withParameters(graph, new Map(parameters));
 }
 
 /** Elements of the largest value of a graph. */

@@ -2,7 +2,6 @@
  * `inlay convert`: a network of the vendor's kit, trained and refined, to the files that its converter writes.
  */
 
-import { type Label, parseLabels } from "../chips/gti/files/labels.ts";
 import { type FullModel, parseFullModel } from "../chips/gti/full-model-json.ts";
 import type { Layout } from "../chips/gti/layout.ts";
 import type { ChipMapping } from "../chips/gti/map/mapping.ts";
@@ -14,13 +13,11 @@ import { layeredTargetNamed } from "../chips/registry.ts";
 import { defaultPreprocess, type Preprocess } from "../data/preprocess.ts";
 import { inputError, usageError } from "../error.ts";
 import type { Graph } from "../ir/graph.ts";
-import { inferTypes } from "../ir/infer.ts";
 import { verify } from "../ir/verify.ts";
 import type { OnWarning } from "../notice.ts";
 import type { ConvertReport } from "../report/convert.ts";
 import { pictureSize } from "../run/prepare.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
-import { elementCount } from "../tensor/shape.ts";
 import { differencesOf, violationsOf, withOutputs } from "./check-findings.ts";
 import { type ChipFilesOptions, chipFiles } from "./chip/chip-files.ts";
 import { declaredOptions } from "./chip/declared-options.ts";
@@ -31,6 +28,7 @@ import { chooseMapping } from "./chip-choices.ts";
 import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
 import { declaredWidthWarnings } from "./declared-widths.ts";
 import { readFileBounded } from "./files.node.ts";
+import { readLabels } from "./label-file.node.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
 import { located } from "./located.ts";
 import type { ConvertJob, JobContext } from "./options.ts";
@@ -134,18 +132,6 @@ function targetOf(network: NetworkJson | undefined, job: ConvertJob): LayeredTar
     });
   }
   return target;
-}
-
-/** As many labels as the network's last layer has outputs. */
-async function readLabels(
-  path: string | undefined,
-  graph: Graph,
-  onWarning: OnWarning,
-): Promise<readonly Label[] | undefined> {
-  if (path === undefined) return undefined;
-  const shape = inferTypes(graph).get(graph.outputs[0]?.id ?? "")?.shape ?? [];
-  const bytes = await readFileBounded(path, maxJsonBytes * 4);
-  return parseLabels({ name: path, bytes }, elementCount(shape.slice(1)), onWarning);
 }
 
 type Chosen = {

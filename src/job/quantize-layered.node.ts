@@ -2,13 +2,11 @@
  * `inlay quantize --target` a chip of major layers: from a float network and pictures to the chip's files, with the
  * accuracy of what was written. Training back what few bits cost is not done here.
  */
-import { type Label, parseLabels } from "../chips/gti/files/labels.ts";
 import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { nodeRuntime } from "../engine/runtime.node.ts";
 import type { Runtime } from "../engine/runtime.ts";
 import type { Graph } from "../ir/graph.ts";
-import { inferTypes } from "../ir/infer.ts";
 import { verify } from "../ir/verify.ts";
 import type { OnWarning } from "../notice.ts";
 import type { ChipAccuracy, ConvertReport } from "../report/convert.ts";
@@ -16,7 +14,6 @@ import { toJson } from "../report/json.ts";
 import { classify, countChanged } from "../run/classify.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
-import { elementCount } from "../tensor/shape.ts";
 import { violationsOf } from "./check-findings.ts";
 import { type ChipFiles, chipFiles } from "./chip/chip-files.ts";
 import { parseChipModel } from "./chip/chip-model.ts";
@@ -31,13 +28,11 @@ import {
 } from "./chip-quantize.node.ts";
 import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
 import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
-import { readFileBounded } from "./files.node.ts";
+import { readLabels } from "./label-file.node.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
 import type { JobContext, QuantizeJob } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 import { writeOutputs } from "./write-outputs.node.ts";
-
-const maxLabelBytes = 2 ** 24;
 
 /** Quantizes, writes `job.out`, and judges what was written where there are labelled pictures. */
 export async function quantizeLayered(
@@ -136,18 +131,6 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
 function fileName(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "");
   return plain === "" ? "network" : plain;
-}
-
-/** As many labels as the network has classes; undefined where no file was named. */
-async function readLabels(
-  path: string | undefined,
-  graph: Graph,
-  onWarning: OnWarning,
-): Promise<readonly Label[] | undefined> {
-  if (path === undefined) return undefined;
-  const shape = inferTypes(graph).get(graph.outputs[0]?.id ?? "")?.shape ?? [];
-  const bytes = await readFileBounded(path, maxLabelBytes);
-  return parseLabels({ name: path, bytes }, elementCount(shape.slice(1)), onWarning);
 }
 
 type Bench = {

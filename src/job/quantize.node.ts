@@ -29,6 +29,7 @@ import { takesAnyBatch } from "../run/session.ts";
 import { simulationOf } from "../run/simulate.ts";
 import type { Target } from "../target/target.ts";
 import { calibrateReport, chosenRanges } from "./calibrate.node.ts";
+import { someOf } from "./chip-pictures.node.ts";
 import { compareRows } from "./compare.node.ts";
 import { defaultThresholdDb } from "./defaults.ts";
 import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
@@ -181,7 +182,7 @@ async function compareSome(
   context: JobContext,
   log: WarningLog,
 ): Promise<CompareReport> {
-  const some = { ...dataset, samples: spread(dataset.samples, comparedPictures) };
+  const some = someOf(dataset, comparedPictures);
   const rows = await compareRows(graphs, some, job.preprocess, runtime, context.onProgress);
   const report = compareReport(rows, {
     model: graphs.float.name,
@@ -198,15 +199,6 @@ async function compareSome(
     });
   }
   return report;
-}
-
-/** At most `count` items, evenly over the whole list: lists are often sorted by class. */
-function spread<T>(items: readonly T[], count: number): readonly T[] {
-  const step = Math.max(1, items.length / count);
-  const total = Math.min(items.length, count);
-  return Array.from({ length: total }, (_, at) => items[Math.floor(at * step)]).filter(
-    (item) => item !== undefined,
-  );
 }
 
 async function evaluateBoth(

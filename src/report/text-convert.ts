@@ -2,11 +2,11 @@
  * A conversion, and what a converted model says of pictures, as text.
  */
 import type { ConvertLayer, ConvertReport } from "./convert.ts";
-import { formatName, formatNumber, formatPercent, harmless } from "./format.ts";
+import { formatName, formatNumber, harmless } from "./format.ts";
 import type { PredictReport } from "./predict.ts";
 import { type Column, type Style, textTable } from "./table.ts";
 import { bitMatchText } from "./text-bit-match.ts";
-import { accuracyText, section, warningsText } from "./text-sections.ts";
+import { accuracyText, changeText, section, warningsText } from "./text-sections.ts";
 
 const right = (title: string): Column => ({ title, align: "right" });
 const columns: readonly Column[] = [
@@ -43,13 +43,10 @@ export function convertText(report: ConvertReport, style: Style): string {
 function accuracyLines({ accuracy, deployable }: ConvertReport, style: Style): readonly string[] {
   if (accuracy === null) return [];
   const { float, simulated, samples, changedImages } = accuracy;
-  const points = (simulated.percent - float.percent).toFixed(2);
-  const change = `${points.startsWith("-") ? points : `+${points}`} points`;
-  const share = formatPercent((100 * changedImages) / Math.max(1, samples));
   return [
     `float      ${accuracyText(float, samples)}`,
     `simulated  ${style("strong", accuracyText(simulated, samples))}${deployable ? "" : style("bad", "  not deployable")}`,
-    `change     ${change}; ${changedImages} images (${share}) changed their best class`,
+    `change     ${changeText(float, simulated, changedImages, samples)}`,
   ];
 }
 

@@ -1,17 +1,10 @@
 /**
  * The quantization, and the whole job, as text.
  */
-import {
-  formatBytes,
-  formatDb,
-  formatName,
-  formatNumber,
-  formatPercent,
-  harmless,
-} from "./format.ts";
+import { formatBytes, formatDb, formatName, formatNumber, harmless } from "./format.ts";
 import type { QuantizeLayer, QuantizeReport } from "./reports.ts";
 import { type Column, type Style, textTable } from "./table.ts";
-import { accuracyText, recordText, section, warningsText } from "./text-sections.ts";
+import { accuracyText, changeText, recordText, section, warningsText } from "./text-sections.ts";
 
 const right = (title: string): Column => ({ title, align: "right" });
 const columns: readonly Column[] = [
@@ -82,11 +75,9 @@ function floatLines(report: QuantizeReport): readonly string[] {
 function accuracyLines({ accuracy }: QuantizeReport, style: Style): readonly string[] {
   if (accuracy === null) return [];
   const { float, quantized, samples, changedImages } = accuracy;
-  const points = (quantized.percent - float.percent).toFixed(2);
-  const change = `${points.startsWith("-") ? points : `+${points}`} points`;
   return [
     `float      ${accuracyText(float, samples)}`,
     `quantized  ${style("strong", accuracyText(quantized, samples))}`,
-    `change     ${change}; ${changedImages} images (${formatPercent((100 * changedImages) / Math.max(1, samples))}) changed their best class`,
+    `change     ${changeText(float, quantized, changedImages, samples)}`,
   ];
 }

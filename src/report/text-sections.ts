@@ -13,6 +13,19 @@ export function accuracyText(accuracy: Accuracy, total: number): string {
   return `${formatPercent(accuracy.percent)} (${accuracy.count} of ${total}; ${interval})`;
 }
 
+/** `+0.80 points; 16 images (3.20 %) changed their best class`. */
+export function changeText(
+  before: { readonly percent: number },
+  after: { readonly percent: number },
+  changed: number,
+  total: number,
+): string {
+  const points = (after.percent - before.percent).toFixed(2);
+  const change = `${points.startsWith("-") ? points : `+${points}`} points`;
+  const share = formatPercent((100 * changed) / Math.max(1, total));
+  return `${change}; ${changed} images (${share}) changed their best class`;
+}
+
 /** ` for a batch of 64`, where the network declares one; nothing for a single image. */
 export function batchText({ inputs }: InspectReport): string {
   const batch = inputs[0]?.shape?.[0] ?? 1;
