@@ -12,6 +12,7 @@ const jobs = {
   gtiWrite: async (options) => (await import("./gti-examples.js")).writeExample(options),
   session: async (options) => (await import("./side-session.js")).session(options),
   thresholds: async (options) => (await import("./side-thresholds.js")).thresholds(options),
+  training: async (options) => (await import("./side-training.js")).training(options),
   writeModels: async (options) => (await import("./side-models.js")).writeModels(options),
 };
 const [job = "", json = "{}"] = process.argv.slice(2);

@@ -16,8 +16,8 @@ import { preamble, sectionText } from "./report.js";
 const threads = 2;
 const defaultRounds = 5;
 const convertRounds = 3;
-/** The largest VGG16 conversion. */
-const limits = { seconds: 20, megabytes: 2048 };
+/** A VGG16 conversion, its published fully connected layers too: 2 GB, in MiB. */
+const limits = { seconds: 20, megabytes: Math.floor(2e9 / 2 ** 20) };
 const speedLimits = { "mobilenet-224-2803": 1.6, "vgg16-2803": 2.2 };
 /** Their definition takes more than a minute or so. */
 const isLarge = (name) => /^(vgg|detector|resnet50)/.test(name);
@@ -77,7 +77,7 @@ async function conversion(context) {
       spread(rounds.map((one) => one.peakMb)),
     ];
     const [{ bytes, shifts, accumulatorBits }] = rounds;
-    const judged = name.startsWith("vgg16-2") || name.startsWith("vgg16-5");
+    const judged = name.startsWith("vgg16-") && !name.startsWith("vgg16-ssd");
     rows.push({
       what: name,
       value: `${seconds(time.median)}, ${peak.median.toFixed(0)} MiB`,

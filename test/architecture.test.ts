@@ -15,11 +15,12 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   target: ["ir", "fixed", "tensor"],
   run: ["engine", "formats", "passes", "data", "ir", "tensor", "fixed"],
   quantize: ["run", "data", "target", "passes", "engine", "ir", "fixed", "tensor"],
+  train: [...["quantize", "run", "data", "formats", "engine", "passes", "ir", "fixed", "tensor"]],
   report: ["ir", "tensor"],
   chips: ["target", "passes", "fixed", "ir", "tensor"],
   job: [
     ...["tensor", "protobuf", "fixed", "ir", "formats", "data", "engine", "passes", "target"],
-    ...["run", "quantize", "report", "chips"],
+    ...["run", "quantize", "train", "report", "chips"],
   ],
   cli: ["index.ts"],
 };

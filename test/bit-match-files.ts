@@ -6,6 +6,7 @@ import { decodeChipImage, encodeChipImage } from "../src/chips/gti/files/image.t
 import { composeModel, decomposeModel } from "../src/chips/gti/files/model.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import type { Node } from "../src/ir/ops.ts";
+import { joinBytes } from "../src/tensor/chunks.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { convText, inputText, poolText } from "./kit-network.ts";
 
@@ -73,12 +74,12 @@ export function changeImage(path: string, change: (graph: Graph) => Graph, chip 
   const wanted = images[chip];
   const files = new Map(
     data.map(({ file, bytes }) => {
-      if (file !== wanted?.file) return [file, bytes] as const;
+      if (file !== wanted?.file) return [file, [bytes]] as const;
       const { graph, meta } = decodeChipImage({ name: file, bytes });
-      return [file, encodeChipImage(change(graph), meta)] as const;
+      return [file, [encodeChipImage(change(graph), meta)]] as const;
     }),
   );
-  writeFileSync(path, composeModel(header, files));
+  writeFileSync(path, joinBytes(composeModel(header, files)));
 }
 
 /** The graph with one integer added to element `at` of input `input` (1: weight, 2: bias) of a node. */

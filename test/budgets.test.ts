@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { sourceFiles } from "./source-files.ts";
 
 /** Lines of all files below src, tests left out. */
-const sourceLines = 56_000;
+const sourceLines = 74_000;
 /** Lines of one file, tests left out. */
 const fileLines = 400;
 

@@ -2,7 +2,7 @@
  * The files of a converted network beyond what a conversion writes: the refined network for the kit, networks without
  * major layers, and models that somebody has changed.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,10 +18,12 @@ import { parseChipModel } from "../src/job/chip/chip-model.ts";
 import { refinedProgram } from "../src/job/chip/refined-program.ts";
 import { scalarGraph, simulationGraph } from "../src/job/chip/simulation-graph.ts";
 import { convertJob } from "../src/job/convert.node.ts";
+import { writeOutputs } from "../src/job/write-outputs.node.ts";
 import type { Warning } from "../src/notice.ts";
 import { canonicalize } from "../src/passes/pipeline.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import type { LayeredTarget } from "../src/target/layered-target.ts";
+import { joinBytes } from "../src/tensor/chunks.ts";
 import { tensor, toNumbers } from "../src/tensor/tensor.ts";
 import { tinyText, withRandomWeights } from "./kit-network.ts";
 
@@ -69,8 +71,7 @@ describe("the refined network for the kit", () => {
     const { files } = chipFiles(program, options);
     expect(warnings.map(({ id }) => id)).toEqual([]);
     const at = join(folder, name);
-    mkdirSync(at);
-    for (const [file, bytes] of files) writeFileSync(join(at, file), bytes);
+    await writeOutputs(at, files, { force: false });
     expect(readFileSync(join(at, "tiny.prototxt"), "utf8")).toMatch(
       /^# Refined for gti\d+: .*float/,
     );
@@ -94,6 +95,30 @@ describe("the refined network for the kit", () => {
   });
 });
 
+describe("the weights of the host", () => {
+  it("lie in memory once, in however many files they stand", () => {
+    const wide = tinyText("TWO_BITS", 12)
+      .replace("num_output: 9", "num_output: 300")
+      .replace("num_output: 7", "num_output: 70");
+    const { program, options } = programOf(wide, gti2803, 2);
+    const { files } = chipFiles(program, options);
+    const weights = nodesOf(program.mapping.graph, "const")
+      .map(({ attrs }) => attrs.tensor.data)
+      .find(({ length }) => length === 70 * 300);
+    const holders = [...files].filter(
+      ([, content]) =>
+        Array.isArray(content) &&
+        content.some(
+          ({ buffer, byteLength }) =>
+            buffer === weights?.buffer && byteLength === weights?.byteLength,
+        ),
+    );
+    expect(holders.map(([name]) => name.replace(/^(?!host\.).*\.bin$/, "fc.bin"))).toEqual([
+      ...["fc.bin", "host.onnx", "host.bin", "tiny.caffemodel", "tiny.model"],
+    ]);
+  });
+});
+
 describe("a network without major layers", () => {
   it("is simulated all the same, marked, and has no net.json", async () => {
     const large = tinyText("TWO_BITS", 12).replace(
@@ -103,12 +128,11 @@ describe("a network without major layers", () => {
     const waive: never = "kernel" as never;
     const { program, options } = programOf(large, gti2803, 2, new Set([waive]));
     expect(options.layout).toBeUndefined();
-    const { files } = chipFiles(program, { ...options, waived: ["kernel"] });
+    const { files, model: chunks } = chipFiles(program, { ...options, waived: ["kernel"] });
     expect([...files.keys()]).toEqual(
       expect.not.arrayContaining(["net.json", "network.json", "log.txt"]),
     );
-    const bytes = files.get("tiny.model") ?? new Uint8Array();
-    const model = parseChipModel({ name: "tiny.model", bytes });
+    const model = parseChipModel({ name: "tiny.model", bytes: joinBytes(chunks) });
     expect(model.chips[0].meta).toMatchObject({ waived: ["kernel"], chip: 1, chips: 1 });
     const x = tensor("float32", [1, 3, 28, 28], new Float32Array(3 * 28 * 28).fill(100));
     const [wanted, got] = [scalarGraph(model), simulationGraph(model)].map((graph) => {
@@ -122,15 +146,14 @@ describe("a network without major layers", () => {
 
 describe("a model that somebody has changed", () => {
   const { program, options } = programOf(tinyText("TWO_BITS", 12), gti2803, 2);
-  const { files, data, header } = chipFiles(program, { ...options, caffe: false });
-  const image = files.get("coef.dat") ?? new Uint8Array();
+  const { data, header } = chipFiles(program, { ...options, caffe: false });
+  const image = joinBytes(data.get("coef.dat") ?? []);
   const { graph, meta } = decodeChipImage({ name: "coef.dat", bytes: image });
   const layers = header.fullModel.layers as readonly JsonObject[];
-  const model = (layer: readonly JsonObject[], bytes: Uint8Array) =>
-    parseChipModel({
-      name: "x.model",
-      bytes: composeModel({ name: "x", layer }, new Map([...data, ["coef.dat", bytes]])),
-    });
+  const model = (layer: readonly JsonObject[], bytes: Uint8Array) => {
+    const chunks = composeModel({ name: "x", layer }, new Map([...data, ["coef.dat", [bytes]]]));
+    return parseChipModel({ name: "x.model", bytes: joinBytes(chunks) });
+  };
 
   it("is read where nothing is wrong", () => {
     expect(model(layers, image).chips[0].meta.sublayers).toHaveLength(3);

@@ -10,11 +10,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nextSteps } from "../src/cli/demo.ts";
 import { main } from "../src/cli/main.ts";
 import { defaultPreprocess } from "../src/data/preprocess.ts";
 import { defaultCalibrationMethod, defaultThresholdDb } from "../src/job/defaults.ts";
+import { stageNames } from "../src/job/finetune/fine-tune.ts";
 import { parseRecipe } from "../src/job/recipe-parse.ts";
 import { defaultQuantizeOptions } from "../src/quantize/options.ts";
+import type { FinetuneReport } from "../src/report/finetune.ts";
 import { checkSchema } from "../src/report/json-schema.ts";
 import type { Report } from "../src/report/reports.ts";
 import { reportSchemas } from "../src/report/schema.ts";
@@ -66,10 +69,9 @@ function reportOf<K extends Report["schema"]>(
 describe("help", () => {
   it.each([
     ["help", ["--help"]],
-    ...["calibrate-quant-relu", "refine-network"].map((name): [string, string[]] => [
-      `help-${name}`,
-      [name, "--help"],
-    ]),
+    ...["train", "test", "calibrate-quant-relu", "refine-network"].map(
+      (name): [string, string[]] => [`help-${name}`, [name, "--help"]],
+    ),
     ...[
       "inspect",
       "check",
@@ -186,28 +188,56 @@ describe("files that are not what they should be end with 2", () => {
 });
 
 describe("the whole job, on the demo's network", () => {
-  const flags = ["--mean", "127.5", "--scale", "1/64"];
+  const flags = ["--crop", "28", "--scale", "1/128"];
   const network = join("demo", "network.onnx");
   const test = join("demo", "test.bin");
   const train = join("demo", "train.bin");
   const quantized = join("demo", "quantized");
 
-  it("demo: makes a network that works, and integers that work as well", async () => {
+  it("demo: trains a network that works, and so do its integers and the chip's simulation", async () => {
     const { code, out, err } = await inlay("demo", "--out", "demo", "--json", "--quiet");
     expect([code, err]).toEqual([0, ""]);
-    const { quantize } = reportOf("inlay.report/1", out);
-    const { float, quantized: integers } = quantize!.accuracy!;
+    const { finetune, untuned, int8, warnings } = reportOf("inlay.demo/1", out);
+    const { float, trained, simulated, differing } = finetune.accuracy!;
+    expect(finetune.stages.map(({ name }) => name)).toEqual([...stageNames]);
+    // Chance is one in ten.
     expect(float.percent).toBeGreaterThan(80);
     expect(float.percent).toBeLessThan(100);
-    expect(Math.abs(float.percent - integers.percent)).toBeLessThan(2);
+    expect(trained.percent).toBeGreaterThan(80);
+    expect([differing, simulated]).toEqual([0, trained]);
+    expect(finetune.bitMatch).toEqual({ pictures: 1000, matches: 1000 });
+    expect(finetune.convert).toMatchObject({ deployable: true, waived: [], labels: 10 });
+    // The same float network went each of the other ways.
+    expect(untuned.accuracy!.float).toEqual(float);
+    expect(untuned.accuracy!.simulated.percent).toBeGreaterThan(20);
+    const { quantize } = int8;
+    expect(quantize!.accuracy!.float).toEqual(float);
+    expect(Math.abs(float.percent - quantize!.accuracy!.quantized.percent)).toBeLessThan(2);
     for (const file of quantize!.files)
       expect(existsSync(join(folder, quantized, file))).toBe(true);
     expect(quantize!.files).toContain("report.html");
+    expect(warnings).toEqual([]);
+  }, 300_000);
+
+  it("demo: the commands that it names next work on its files", async () => {
+    const commands = [...nextSteps("demo").matchAll(/npx inlay (.*)/g)].map(
+      ([, words = ""]) => words,
+    );
+    const [evaluate = [], finetune = []] = commands.map((words) => words.split(" "));
+    const judged = reportOf("inlay.evaluate/1", (await inlay(...evaluate, "--json")).out);
+    const { out } = await inlay(...finetune, "--epochs", "0,0,0,0", "--json");
+    const { accuracy, target } = reportOf("inlay.finetune/1", out);
+    const demo = JSON.parse(
+      readFileSync(join(folder, "demo", "tuned", "report.json"), "utf8"),
+    ) as FinetuneReport;
+    expect([judged.simulated, judged.top1]).toEqual([true, demo.accuracy!.simulated]);
+    // The same pictures, prepared the same way.
+    expect([target, accuracy!.float]).toEqual(["gti5801", demo.accuracy!.float]);
   });
 
   it("inspect", async () => {
     const { code, out } = await inlay("inspect", network, "--json");
-    expect([code, reportOf("inlay.inspect/1", out).totals.layers]).toEqual([0, 11]);
+    expect([code, reportOf("inlay.inspect/1", out).totals.layers]).toEqual([0, 26]);
     const text = await inlay("inspect", network);
     expect(text.out).toContain("conv1");
   });
@@ -268,7 +298,7 @@ describe("the whole job, on the demo's network", () => {
   it("run: does all once, then nothing, then only what is missing or depends on a change", async () => {
     const recipe = (limit: number): string =>
       `model: ${network}\ncalibrate: {path: ${train}, limit: 60}\nevaluate: {path: ${test}, limit: ${limit}}\n` +
-      "preprocess: {mean: 127.5, scale: 1/64}\nsteps: [inspect, calibrate, evaluate, quantize, evaluate, compare]\nout: recipe-out\n";
+      "preprocess: {crop: 28, scale: 1/128}\nsteps: [inspect, calibrate, evaluate, quantize, evaluate, compare]\nout: recipe-out\n";
     const run = async (...more: readonly string[]): Promise<string> => {
       const { code, out, err } = await inlay("run", "recipe.yaml", "--json", "--quiet", ...more);
       expect(err).toBe("");

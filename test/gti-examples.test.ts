@@ -11,6 +11,7 @@ import { type Graph, nodesOf, sweep } from "../src/ir/graph.ts";
 import { inferTypes, type Types } from "../src/ir/infer.ts";
 import type { Node } from "../src/ir/ops.ts";
 import type { Warning } from "../src/notice.ts";
+import { joinBytes } from "../src/tensor/chunks.ts";
 
 const folder = new URL("../examples/gti/", import.meta.url);
 const textOf = (name: string): string => readFileSync(new URL(name, folder), "utf8");
@@ -196,7 +197,7 @@ describe.each(Object.entries(networks))("%s", (name, [runs, output]) => {
     const { param, bin } = writeNcnn(host);
     const again = readNcnn({
       param: { name: "p", content: param },
-      bin: { name: "b", content: bin },
+      bin: { name: "b", content: joinBytes(bin) },
     });
     const [shape] = host.outputs.map(({ id }) => inferTypes(host).get(id)?.shape);
     expect(again.outputs.map(({ id }) => inferTypes(again).get(id)?.shape)).toEqual([shape]);

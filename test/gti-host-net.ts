@@ -10,6 +10,7 @@ import type { Graph } from "../src/ir/graph.ts";
 import { inferTypes } from "../src/ir/infer.ts";
 import type { Node } from "../src/ir/ops.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
+import { joinBytes } from "../src/tensor/chunks.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { elementCount, type Pair, type Shape } from "../src/tensor/shape.ts";
 import { float32 } from "../src/tensor/tensor.ts";
@@ -105,7 +106,9 @@ export class Net {
 export function made(graph: Graph, unit = 1): Made {
   const host = hostLayersOf(graph, { unit });
   if ("why" in host) throw new Error(host.why);
-  const files = [...host.fc].map(([name, layers]) => [name, encodeFcBin(layers)] as const);
+  const files = [...host.fc].map(
+    ([name, layers]) => [name, joinBytes(encodeFcBin(layers))] as const,
+  );
   return { layers: host.layers, fc: new Map(files) };
 }
 
@@ -179,7 +182,7 @@ type Fc = readonly [
 ];
 
 export function fcFile(...parts: readonly Fc[]): Uint8Array {
-  return encodeFcBin(
+  const chunks = encodeFcBin(
     parts.map(([inputs, outputs, weight, bias]) => ({
       name: "fc",
       inputs,
@@ -188,4 +191,5 @@ export function fcFile(...parts: readonly Fc[]): Uint8Array {
       bias: Float32Array.from(bias),
     })),
   );
+  return joinBytes(chunks);
 }

@@ -74,7 +74,8 @@ describe.each(pages)("%s", (page) => {
   it("calls commands with flags that they have", () => {
     const wrong = calls(read(page)).flatMap(([name = "", ...words]) => {
       const flags = words.map(flagOf).filter((flag) => flag !== undefined);
-      const command = known.get(name);
+      const outer = known.get(name);
+      const command = outer?.commands.find((inner) => inner.name() === words[0]) ?? outer;
       const has = (flag: string): boolean =>
         flag === "--help" || (command?.options.some((option) => option.long === flag) ?? false);
       return flags.filter((flag) => !has(flag)).map((flag) => `inlay ${name} ${flag}`);
@@ -112,7 +113,9 @@ describe("recipes", () => {
     .filter((name) => name.endsWith(".yaml"))
     .map((name) => posix.join("examples", name));
   const texts = [
-    ...blocks("README.md", "yaml").map((text) => ["README.md", text] as const),
+    ...["README.md", "docs/gti.md"].flatMap((path) =>
+      blocks(path, "yaml").map((text) => [path, text] as const),
+    ),
     ...examples.map((path) => [path, read(path)] as const),
   ];
 

@@ -51,12 +51,16 @@ export function required(command: Command, value: string | undefined, flag: stri
 
 /** `MODEL [WEIGHTS]` */
 export function addModelArguments(command: Command): Command {
-  return command
+  command
     .argument("<model>", "net.onnx, or deploy.prototxt (a train_val net will do too)")
-    .argument("[weights]", "net.caffemodel, to a prototxt")
-    .option(
-      "--input-shape <n,c,h,w>",
-      "the network's input, where its file does not tell",
-      parseShape,
-    );
+    .argument("[weights]", "net.caffemodel, to a prototxt");
+  return addInputShape(command);
+}
+
+export function addInputShape(command: Command): Command {
+  return command.option(
+    "--input-shape <n,c,h,w>",
+    "the network's input, where its file does not tell",
+    parseShape,
+  );
 }

@@ -3,7 +3,7 @@
  */
 import { type Command, InvalidArgumentError } from "commander";
 import type { ConvertJob } from "../index.ts";
-import { addCommonFlags, type CommonFlags, createCommand } from "./common-flags.ts";
+import { addCommonFlags, addInputShape, type CommonFlags, createCommand } from "./common-flags.ts";
 import { takeGflags } from "./gflags.ts";
 import { pathIn } from "./io.ts";
 import type { Library } from "./library.ts";
@@ -61,6 +61,7 @@ export function convertCommand(shell: Shell): Command {
     .option("--accumulator-bits <n>", "warn of sums beyond this width (default: 32)", parseCount)
     .option("--vendor-library <file>", "the vendor's libgticonfig: writes the device's image")
     .option("--force", "write over files that are there");
+  addInputShape(command);
   return addCommonFlags(command, examples).action(
     async (prototxt: string, caffemodel: string, ...rest: readonly unknown[]) => {
       const [network, fullModel, flags] = rest as [string?, string?, Flags?];

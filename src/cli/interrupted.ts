@@ -13,13 +13,17 @@ export class Interrupted extends Error {
 /** How long work may take to stop by itself, in milliseconds; long enough for a batch of pictures. */
 const graceMs = 1500;
 
-/** The work's result, or `Interrupted` soon after the signal. */
-export async function untilStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** The work's result, or `Interrupted` soon after the signal, unless the work `endsItself` then. */
+export async function untilStopped<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  endsItself: () => boolean = () => false,
+): Promise<T> {
   let stop: (() => void) | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stopped = new Promise<never>((_, reject) => {
     stop = () => {
-      timer = setTimeout(() => reject(new Interrupted()), graceMs);
+      if (!endsItself()) timer = setTimeout(() => reject(new Interrupted()), graceMs);
     };
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });

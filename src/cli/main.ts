@@ -22,8 +22,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       io.stdout(`${inlayVersion()}\n`);
       return exitCodes.ok;
     }
-    const program = createProgram({ io, argv, finish });
-    await untilStopped(program.parseAsync(argv, { from: "user" }), io.signal);
+    let endsItself = false;
+    const waitForEnd = (): void => {
+      endsItself = true;
+    };
+    const program = createProgram({ io, argv, finish, waitForEnd });
+    await untilStopped(program.parseAsync(argv, { from: "user" }), io.signal, () => endsItself);
     return code;
   } catch (cause) {
     return reportFailure(cause, io);

@@ -7,13 +7,17 @@ import { calibrateQuantReluCommand } from "./calibrate-quant-relu.ts";
 import { checkCommand } from "./check.ts";
 import { compareCommand } from "./compare.ts";
 import { convertCommand } from "./convert.ts";
+import { datasetCommand } from "./dataset.ts";
 import { demoCommand } from "./demo.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { finetuneCommand } from "./finetune.ts";
 import { inspectCommand } from "./inspect.ts";
 import { quantizeCommand } from "./quantize.ts";
 import { refineNetworkCommand } from "./refine-network.ts";
 import { runCommand } from "./run.ts";
 import type { Shell } from "./run-job.ts";
+import { testCommand } from "./test.ts";
+import { trainCommand } from "./train.ts";
 
 const commands = [
   inspectCommand,
@@ -24,8 +28,12 @@ const commands = [
   compareCommand,
   convertCommand,
   runCommand,
+  trainCommand,
+  testCommand,
   calibrateQuantReluCommand,
   refineNetworkCommand,
+  datasetCommand,
+  finetuneCommand,
   demoCommand,
 ];
 
@@ -52,8 +60,13 @@ export function createProgram(shell: Shell): Command {
     .option("-V, --version", "print the version")
     .addHelpText("after", overview);
   for (const command of commands) program.addCommand(command(shell));
-  for (const command of [program, ...program.commands]) configure(command, shell);
+  for (const command of withInner(program)) configure(command, shell);
   return program;
+}
+
+/** A command and all below it. */
+function withInner(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withInner)];
 }
 
 function configure(command: Command, { io }: Shell): void {

@@ -15,6 +15,8 @@ export type Shell = {
   readonly argv: readonly string[];
   /** Receives the exit code of the command that ran. */
   readonly finish: (code: number) => void;
+  /** Says that the work ends by itself when `io.signal` asks for it, however long that takes. */
+  readonly waitForEnd: () => void;
 };
 
 export type Job = (library: Library, context: JobContext) => Promise<Report>;
@@ -41,6 +43,25 @@ export async function runJob(
   } finally {
     notices.finish();
   }
+}
+
+/**
+ * As `runJob`, for a job that looks at `io.signal` itself and ends with what it has: a first Ctrl-C then ends it in order,
+ * with the report, and code 130.
+ */
+export async function runJobToEnd(shell: Shell, flags: CommonFlags, job: Job): Promise<void> {
+  const { signal } = shell.io;
+  shell.waitForEnd();
+  await runJob(shell, flags, async (library, context) => {
+    const { onProgress } = context;
+    return await job(library, {
+      ...context,
+      onProgress: (progress) => {
+        if (!signal.aborted) onProgress?.(progress);
+      },
+    });
+  });
+  if (signal.aborted) shell.finish(exitCodes.interrupted);
 }
 
 function contextOf(

@@ -41,7 +41,8 @@ out must be there; an unknown key is an error.
     mean: [104, 117, 123]                    # or a number, or mean.binaryproto
     scale: 1                                 # or 1/255
     std: 1                                   # or one per channel
-  target: int8
+  target: int8                               # or gti2801, gti2803, gti5801
+  # chip: {bits: 12}                         # of a gti target only: see below
   method: mse                                # minmax, movingAverage, percentile, entropy
   options:
     weights: {unit: channel, powerOfTwo: false}
@@ -56,7 +57,12 @@ out must be there; an unknown key is an error.
 
 The steps run in the order given; without the key: inspect, quantize, evaluate (where there are
 pictures for it), compare. evaluate judges the float network before quantize and the integers
-after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.`;
+after it. Each step leaves its report in out/; run-state.json there tells what need not be done again.
+
+For a gti target quantize does what inlay quantize --target does, evaluate after it simulates the
+model that was written, and there is no compare. chip may hold bits (12, or a list of one per major
+layer or convolution), activationBits, lastTenBits, chips, waive, labels, capPercent, equalize,
+shiftMax, accumulatorBits, debug. Of options it has biasCorrection; method says how caps are chosen.`;
 
 type Flags = CommonFlags & ModelFlags & { readonly force?: true };
 

@@ -75,7 +75,7 @@ function checkOptions({ batch, readAhead }: BatchOptions): void {
 }
 
 /** Calls give the items' results in order, while up to `window` of them are under way. */
-function readAhead<T, R>(
+export function readAhead<T, R>(
   items: readonly T[],
   start: (item: T) => Promise<R>,
   window: number,
@@ -101,7 +101,7 @@ function readAhead<T, R>(
 }
 
 /** Resizes what does not have the network's size, and says so the first time. */
-function fitter(
+export function fitter(
   preprocess: Preprocess,
   target: InputSize,
   onWarning: OnWarning | undefined,

@@ -12,6 +12,8 @@ export type Sample = {
   readonly label: number | undefined;
   /** Decodes the picture anew at every call; nothing is kept. */
   readonly load: () => Promise<Image>;
+  /** The picture's file, where it has one: undefined for pixels. */
+  readonly encoded?: () => Promise<Uint8Array | undefined>;
 };
 
 export type Dataset = {
@@ -46,6 +48,37 @@ export function takeEvenly(dataset: Dataset, limit: number): Dataset {
 /** How many different labels occur. */
 export function labelCount(dataset: Dataset): number {
   return new Set(dataset.samples.map(({ label }) => label)).size;
+}
+
+/** How often each label occurs, by label; samples without one come last. */
+export function labelCounts({ samples, classes }: Dataset): LabelCount[] {
+  const counts = new Map<number | undefined, number>();
+  for (const { label } of samples) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const rank = (label: number | null): number => label ?? Number.POSITIVE_INFINITY;
+  return Array.from(counts, ([label, count]) => ({
+    label: label ?? null,
+    name: label === undefined ? null : (classes?.[label] ?? null),
+    count,
+  })).sort((a, b) => rank(a.label) - rank(b.label));
+}
+
+export type LabelCount = {
+  readonly label: number | null;
+  readonly name: string | null;
+  readonly count: number;
+};
+
+/** Throws unless every sample has a label. */
+export function requireLabels(dataset: Dataset): Dataset {
+  const bare = dataset.samples.filter(({ label }) => label === undefined);
+  const [first] = bare;
+  if (first === undefined) return dataset;
+  throw inputError("samples have no label", {
+    where: dataset.source,
+    expected: `a label for each of ${dataset.samples.length}`,
+    got: `${bare.length} without, first ${first.name}`,
+    hint: "Write a label behind every name of the list, or give a folder of class folders.",
+  });
 }
 
 /** Throws unless every label has a name in `classes`; a data set without names passes. */

@@ -53,6 +53,12 @@ export async function datumPicture(
     : { width, height, channels, data: interleave(planes) };
 }
 
+/** The picture file that the record holds; undefined where it holds pixels. */
+export function datumFile(bytes: Uint8Array, name: string): Uint8Array | undefined {
+  const datum = decode(datumSchema, "Datum", unwrap(bytes, name), { file: name });
+  return datum.encoded === true ? datum.data : undefined;
+}
+
 /** AnnotatedDatum starts with a nested message, Datum with a number. */
 function unwrap(bytes: Uint8Array, name: string): Uint8Array {
   if (bytes[0] !== annotatedTag) return bytes;

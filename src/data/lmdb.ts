@@ -36,12 +36,13 @@ type Walk = {
   readonly records: LmdbRecord[];
 };
 
-const magic = 0xbeefc0de;
+/** MDB_MAGIC. */
+export const magic = 0xbeefc0de;
 const headerBytes = 16;
 const nodeBytes = 8;
 /** liblmdb's cursor stack. */
 const maxDepth = 32;
-const pageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04 } as const;
+export const pageFlag = { branch: 0x01, leaf: 0x02, overflow: 0x04 } as const;
 const bigValue = 0x01;
 /** MDB_REVERSEKEY, DUPSORT, INTEGERKEY, DUPFIXED, INTEGERDUP, REVERSEDUP. */
 const otherOrders = 0x7e;
@@ -236,7 +237,7 @@ async function overflowValue(walk: Walk, number: number, length: number): Promis
 }
 
 /** As memcmp; of two keys with a common start the shorter is first. */
-function compareKeys(a: Uint8Array, b: Uint8Array): number {
+export function compareKeys(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let at = 0; at < shared; at++) {
     if (a[at] !== b[at]) return a[at]! - b[at]!;

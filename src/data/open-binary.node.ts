@@ -8,7 +8,7 @@ import type { OnWarning } from "../notice.ts";
 import { cachedSource, readWithin } from "./byte-source.ts";
 import { parseCifar } from "./cifar.ts";
 import type { Dataset, Sample } from "./dataset.ts";
-import { datumLabel, datumPicture, maxDatumBytes } from "./datum.ts";
+import { datumFile, datumLabel, datumPicture, maxDatumBytes } from "./datum.ts";
 import { decodePicture } from "./decode.node.ts";
 import {
   openSource,
@@ -121,7 +121,11 @@ export async function openLmdb(path: string, file: string, limit: number): Promi
         });
       }
       const label = await datumLabel(source, record, `${file}: ${name}`);
-      found.push({ name, label, load: () => loadRecord(file, record, name) });
+      found.push({
+        ...{ name, label },
+        load: () => loadRecord(file, record, name),
+        encoded: async () => datumFile(await recordBytes(file, record), `${file}: ${name}`),
+      });
     }
     return found;
   });
@@ -134,6 +138,10 @@ async function loadRecord(
   record: LmdbRecord,
   name: string,
 ): ReturnType<Sample["load"]> {
-  const bytes = await readWithin(openSource(file), record.offset, record.length);
+  const bytes = await recordBytes(file, record);
   return await datumPicture(bytes, `${file}: ${name}`, decodePicture);
+}
+
+function recordBytes(file: string, record: LmdbRecord): Promise<Uint8Array> {
+  return readWithin(openSource(file), record.offset, record.length);
 }

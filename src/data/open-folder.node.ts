@@ -31,7 +31,8 @@ export function isPictureFile(name: string): boolean {
 }
 
 export function pictureSample(path: string, name: string, label: number | undefined): Sample {
-  return { name, label, load: async () => await decodePicture(await readPictureFile(path), name) };
+  const encoded = (): Promise<Uint8Array> => readPictureFile(path);
+  return { name, label, load: async () => await decodePicture(await encoded(), name), encoded };
 }
 
 /**

@@ -25,6 +25,7 @@ import { type OutputMode, outputModes } from "./chip/output-modes.ts";
 import { type Reference, referenceNetwork } from "./chip/reference-network.ts";
 import { type Pictures, runBoth, type TwoNetworks } from "./chip/two-runs.ts";
 import { modelFileAt, modelPreprocess, readChipModel } from "./chip-model.node.ts";
+import { withoutReduction } from "./level-input.ts";
 import { floatNetwork, loadModel } from "./load-model.node.ts";
 import { located } from "./located.ts";
 import { networksBeside, readDumpFolder, referenceBeside } from "./match-files.node.ts";
@@ -55,7 +56,9 @@ async function bitMatch(job: BitMatchJob, context: JobContext): Promise<BitMatch
   const sublayers = chipSublayers(model);
   const modes = outputModes(sublayers, await networksBeside(path, model.chips.length, log.add));
   const files = job.reference ?? (await referenceBeside(path));
-  const reference = await located(files, () => loadReference(files, model, sublayers, job));
+  const reference = await located(files, () =>
+    loadReference(files, model, sublayers, { ...job, inputShape: context.inputShape }),
+  );
   const dataset = await openPictures(job.images, context, log.add);
   checkDumps(job, dataset);
   const scene: Scene = {
@@ -97,14 +100,15 @@ async function loadReference(
   files: readonly string[],
   model: ChipModel,
   sublayers: readonly ChipSublayer[],
-  { inputStep = 1 }: BitMatchJob,
+  { inputStep = 1, inputShape }: Pick<BitMatchJob, "inputStep"> & Pick<JobContext, "inputShape">,
 ): Promise<Reference> {
-  const graph = floatNetwork(await loadModel(files));
+  const network = floatNetwork(await loadModel(files, { inputShape }));
   const [first] = model.chips;
   const entry =
     first.meta.entry === "host"
       ? first.graph.nodes.find(({ op }) => op === "input")?.id
       : undefined;
+  const graph = entry === undefined ? withoutReduction(network, model.target) : network;
   return referenceNetwork(graph, sublayers, { entry, inputStep });
 }
 

@@ -16,6 +16,7 @@ import { checkReport } from "./check-report.ts";
 import { chooseMapping } from "./chip-choices.ts";
 import { declaredWidthWarnings } from "./declared-widths.ts";
 import { readFileBounded } from "./files.node.ts";
+import { withoutReduction } from "./level-input.ts";
 import { floatNetwork, type LoadedModel, loadModel, modelName } from "./load-model.node.ts";
 import { located } from "./located.ts";
 import type { CheckJob, JobContext } from "./options.ts";
@@ -36,7 +37,7 @@ async function checkModel(job: CheckJob, context: JobContext): Promise<CheckRepo
     inputShape: context.inputShape,
   });
   refuseQuantized(model);
-  const float = verify(floatNetwork(model), "canonical");
+  const float = withoutReduction(verify(floatNetwork(model), "canonical"), target);
   const { mapping, choices } = chooseMapping(float, target, job.chip, network, log.add);
   const { chips } = choices;
   const json = network && layoutOfJson(network);

@@ -104,7 +104,7 @@ export async function quantizeForChip(
   return withCorrectedHost(corrected, { ...scene, float: mapping.graph });
 }
 
-function programOf(
+export function programOf(
   mapping: ChipMapping,
   { graph, grids }: Refined,
   target: LayeredTarget,
@@ -117,7 +117,10 @@ function programOf(
   return { target, mapping: refined, layers, grids, entry, integer };
 }
 
-function bitMode({ activationBits, lastTenBits }: ChipQuantizeOptions): 0 | 1 | 2 {
+export function bitMode({
+  activationBits,
+  lastTenBits,
+}: Pick<ChipQuantizeOptions, "activationBits" | "lastTenBits">): 0 | 1 | 2 {
   if (activationBits === 10) return 2;
   return lastTenBits === true ? 1 : 0;
 }
@@ -138,24 +141,32 @@ async function equalized(
   return { ...mapping, graph };
 }
 
-/** A cap for every activation of the chip: the range that the method chooses for 5 bits, tied where it must be. */
-async function calibratedCaps(
+/**
+ * A cap for every activation of the chip: the range that the method chooses for 5 bits, tied where it must be. Values are
+ * measured in `graph`, which has the mapping's ids.
+ */
+export async function calibratedCaps(
   mapping: ChipMapping,
-  { method, percent, activationBits }: ChipQuantizeOptions,
+  {
+    method,
+    percent,
+    activationBits,
+  }: Pick<ChipQuantizeOptions, "method" | "percent" | "activationBits">,
   { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
+  graph: Graph = mapping.graph,
 ): Promise<ReadonlyMap<string, number>> {
   const ids = mapping.chip.convolutions.map(({ activation }) => activation);
   const [entry = ""] = mapping.chip.inputs;
   const host = nodeMap(mapping.graph).get(entry)?.op === "input" ? [] : [entry];
   const wanted = new Map([...ids, ...host].map((id) => [id, { range: true, mean: false }]));
-  const found = await calibrate(mapping.graph, wanted, dataset, preprocess, runtime, {
+  const found = await calibrate(graph, wanted, dataset, preprocess, runtime, {
     method,
     onProgress,
     onWarning,
   });
   const bits = activationBits ?? 5;
   const format: RangeFormat = { number: levelFormat(bits) };
-  const nodes = nodeMap(mapping.graph);
+  const nodes = nodeMap(graph);
   const caps = new Map(
     [...found.values].map(([id, { statistics }]) => {
       // ReLU6 rests on its bound: half of some maps lies there, and nothing below may cut it.
@@ -180,7 +191,7 @@ function levelFormat(bits: number): RangeFormat["number"] {
 }
 
 /** Pictures, or what the host computes before the chip: then its largest value is the largest level. */
-function entryOf(
+export function entryOf(
   { graph, chip }: ChipMapping,
   { inputBits }: LayeredTarget,
   caps: ReadonlyMap<string, number>,
@@ -192,7 +203,7 @@ function entryOf(
 }
 
 /** What the chip's input levels stand for in the float network. */
-function inputUnits(
+export function inputUnits(
   { graph, chip }: ChipMapping,
   target: LayeredTarget,
   entry: ChipEntry,

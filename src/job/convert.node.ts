@@ -29,6 +29,7 @@ import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
 import { declaredWidthWarnings } from "./declared-widths.ts";
 import { readFileBounded } from "./files.node.ts";
 import { readLabels } from "./label-file.node.ts";
+import { withoutReduction } from "./level-input.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
 import { located } from "./located.ts";
 import type { ConvertJob, JobContext } from "./options.ts";
@@ -52,7 +53,7 @@ async function convertModel(job: ConvertJob, context: JobContext): Promise<Conve
   const target = targetOf(network, job);
   const fullModel = await readFullModel(job.fullModel);
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
-  const graph = verify(floatNetwork(model), "canonical");
+  const graph = withoutReduction(verify(floatNetwork(model), "canonical"), target);
   const labels = await readLabels(job.labels, graph, log.add);
   const chosen = mapped(graph, target, network, job, log.add);
   const program = refinedProgram(chosen.mapping, {

@@ -157,7 +157,9 @@ function sourceOf(layer: LayerParameter, options: DataLayerOptions, fault: Fault
         : `Looked for in ${options.folder || "the current folder"} and in ${dirname(options.prototxt)}`,
     });
   }
-  if (layer.type !== "ImageData" && !isLmdb(path)) {
+  // Beyond Caffe, a file of pictures (IDX, CIFAR binary) will do for a Data layer too.
+  const isFolder = statOrNothing(path)?.isDirectory() === true;
+  if (layer.type !== "ImageData" && isFolder && !isLmdb(path)) {
     throw fault("the source is not an LMDB", {
       expected: "a folder with data.mdb",
       got: path,

@@ -1,102 +1,87 @@
 /**
- * The demo's network: random convolutions, which see edges and textures as they are, and a fully
- * connected layer that least squares fits to their outputs.
+ * The demo's network: convolutions with batch norms in three blocks, each of half the rows and columns of the one before,
+ * and a fully connected layer over their means. Small enough to train while one waits, and as the chips want it.
  */
 import { type Graph, sweep } from "../ir/graph.ts";
 import type { Node } from "../ir/ops.ts";
-import { createRandom } from "../tensor/random.ts";
+import { elementCount, type Shape } from "../tensor/shape.ts";
 import { float32 } from "../tensor/tensor.ts";
-import { demoSide } from "./demo-images.ts";
-import type { LinearFit } from "./least-squares.ts";
 
-/** Output channels and kernel size of the convolutions, each followed by ReLU and 2x2 pooling. */
-const layers: readonly { readonly channels: number; readonly kernel: number }[] = [
-  { channels: 24, kernel: 5 },
-  { channels: 48, kernel: 3 },
-  { channels: 64, kernel: 3 },
-];
+/** Rows and columns of its input. The chips have maps of 28, 14 and 7. */
+export const demoInput = 28;
 
-/** The value that holds the features, one row per picture. */
-export const featuresId = "features";
+/** Output channels of the 3x3 convolutions of each block; between blocks stands the maximum over 2x2. */
+const blocks: readonly (readonly number[])[] = [[16], [16], [32, 32]];
 
-/** Input [1, 3, 32, 32] -> features [1, 1024]: the network without its last layer. */
-export function demoFeatures(seed: number): Graph {
-  const input: Node = {
-    op: "input",
-    id: "image",
-    inputs: [],
-    attrs: { dtype: "float32", shape: [1, 3, demoSide, demoSide] },
-  };
-  const nodes: Node[] = [input];
-  let last = input.id;
-  let inChannels = 3;
-  for (const [index, { channels, kernel }] of layers.entries()) {
-    const block = convolutionBlock(seed, index, last, inChannels, channels, kernel);
-    nodes.push(...block);
-    last = block.at(-1)?.id ?? last;
-    inChannels = channels;
+const epsilon = 1e-5;
+
+/** Pictures [1, 3, 28, 28] -> probabilities [1, classes], before any training: all weights are 0. */
+export function demoNetwork(classes: number): Graph {
+  const shape = [1, 3, demoInput, demoInput];
+  const nodes: Node[] = [
+    { op: "input", id: "data", inputs: [], attrs: { dtype: "float32", shape } },
+  ];
+  const last = (): string => nodes.at(-1)?.id ?? "";
+  let channels = 3;
+  for (const [block, widths] of blocks.entries()) {
+    if (block > 0) nodes.push(pooling(`pool${block}`, last()));
+    for (const [at, width] of widths.entries()) {
+      nodes.push(...convolution(`${block + 1}_${at + 1}`, last(), channels, width));
+      channels = width;
+    }
   }
-  nodes.push({ op: "flatten", id: featuresId, inputs: [last], attrs: { axis: 1, endAxis: -1 } });
-  return {
-    name: "demo",
-    nodes,
-    outputs: [{ name: featuresId, id: featuresId }],
-    opsets: {},
-  };
+  nodes.push(...head(last(), channels, classes));
+  const graph = { name: "demo", nodes, outputs: [{ name: "prob", id: "prob" }], opsets: {} };
+  return sweep(graph);
 }
 
-/** Convolution with weights of variance 2 / fan-in (He et al. 2015), ReLU, maximum over 2x2. */
-function convolutionBlock(
-  seed: number,
-  index: number,
-  from: string,
-  inChannels: number,
-  channels: number,
-  kernel: number,
-): readonly Node[] {
-  const name = (part: string): string => `${part}${index + 1}`;
-  const random = createRandom(seed, 1000 + index);
-  const fanIn = inChannels * kernel * kernel;
-  const deviation = Math.sqrt(2 / fanIn);
-  const weight = Float32Array.from({ length: channels * fanIn }, () => deviation * random.normal());
-  const bias = Float32Array.from({ length: channels }, () => 0.1 * random.normal());
-  const pad = Math.floor(kernel / 2);
+/** Convolution without bias, batch norm, factor and offset per channel, ReLU. */
+function convolution(name: string, from: string, channels: number, width: number): readonly Node[] {
+  const [conv, norm, scale] = [`conv${name}`, `norm${name}`, `scale${name}`];
   return [
-    constant(name("weight"), [channels, inChannels, kernel, kernel], weight),
-    constant(name("bias"), [channels], bias),
+    constant(`${conv}.weight`, [width, channels, 3, 3]),
     {
-      op: "conv",
-      id: name("conv"),
-      inputs: [from, name("weight"), name("bias")],
-      attrs: { stride: [1, 1], pads: [pad, pad, pad, pad], dilation: [1, 1], groups: 1 },
+      ...{ op: "conv", id: conv, inputs: [from, `${conv}.weight`] },
+      attrs: { stride: [1, 1], pads: [1, 1, 1, 1], dilation: [1, 1], groups: 1 },
     },
-    { op: "relu", id: name("relu"), inputs: [name("conv")], attrs: { slope: 0 } },
+    constant(`${norm}.mean`, [width]),
+    constant(`${norm}.variance`, [width], 1),
     {
-      op: "maxPool",
-      id: name("pool"),
-      inputs: [name("relu")],
-      attrs: { kernel: [2, 2], stride: [2, 2], pads: [0, 0, 0, 0], dilation: [1, 1], ceil: false },
+      ...{ op: "batchNorm", id: norm, inputs: [conv, `${norm}.mean`, `${norm}.variance`] },
+      attrs: { epsilon },
     },
+    constant(`${scale}.gamma`, [width], 1),
+    constant(`${scale}.beta`, [width]),
+    {
+      ...{ op: "scale", id: scale, inputs: [norm, `${scale}.gamma`, `${scale}.beta`] },
+      attrs: { axis: 1 },
+    },
+    { op: "relu", id: `relu${name}`, inputs: [scale], attrs: { slope: 0 } },
   ];
 }
 
-/** The network with its last layer: scores [1, targets]. */
-export function withHead(features: Graph, { weights, bias }: LinearFit): Graph {
-  const targets = bias.length;
-  const nodes: readonly Node[] = [
-    ...features.nodes,
-    constant("head.weight", [targets, weights.length / targets], Float32Array.from(weights)),
-    constant("head.bias", [targets], Float32Array.from(bias)),
+function pooling(id: string, from: string): Node {
+  return {
+    ...{ op: "maxPool", id, inputs: [from] },
+    attrs: { kernel: [2, 2], stride: [2, 2], pads: [0, 0, 0, 0], dilation: [1, 1], ceil: false },
+  };
+}
+
+function head(from: string, channels: number, classes: number): readonly Node[] {
+  return [
+    { op: "globalAvgPool", id: "mean", inputs: [from], attrs: {} },
+    { op: "flatten", id: "features", inputs: ["mean"], attrs: { axis: 1, endAxis: -1 } },
+    constant("scores.weight", [classes, channels]),
+    constant("scores.bias", [classes]),
     {
-      op: "linear",
-      id: "scores",
-      inputs: [featuresId, "head.weight", "head.bias"],
+      ...{ op: "linear", id: "scores", inputs: ["features", "scores.weight", "scores.bias"] },
       attrs: {},
     },
+    { op: "softmax", id: "prob", inputs: ["scores"], attrs: { axis: 1 } },
   ];
-  return sweep({ ...features, nodes, outputs: [{ name: "scores", id: "scores" }] });
 }
 
-function constant(id: string, shape: readonly number[], data: Float32Array): Node {
+function constant(id: string, shape: Shape, value = 0): Node {
+  const data = new Float32Array(elementCount(shape)).fill(value);
   return { op: "const", id, inputs: [], attrs: { tensor: float32(shape, data) } };
 }

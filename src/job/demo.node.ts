@@ -1,32 +1,31 @@
 /**
- * `inlay demo`: the whole job on an example that needs no files: pictures are drawn, a network is
- * fitted to them, and then the same jobs run that a user's own network would go through.
+ * `inlay demo`: the whole job on an example that needs no files. Pictures are drawn, a network is trained on them from
+ * random weights, and then the same jobs run that a user's own network would go through: for a chip of few bits with
+ * and without training, and as 8-bit integers.
  */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { batches } from "../data/batch.ts";
-import { openDataset } from "../data/open.node.ts";
 import { defaultPreprocess, type Preprocess } from "../data/preprocess.ts";
-import { nodeRuntime } from "../engine/runtime.node.ts";
-import { workError } from "../error.ts";
+import { writeCaffe } from "../formats/caffe/write.ts";
 import { lowerToOnnx } from "../formats/onnx/lower.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Warning } from "../notice.ts";
 import { defaultQuantizeOptions } from "../quantize/options.ts";
-import type { JobReport } from "../report/reports.ts";
-import { pictureSize, withPictureInput } from "../run/prepare.ts";
-import { openSession } from "../run/session.ts";
+import type { DemoReport, JobReport } from "../report/reports.ts";
 import { compareJob } from "./compare.node.ts";
 import { defaultCalibrationMethod, defaultThresholdDb } from "./defaults.ts";
 import { demoClasses, demoFile } from "./demo-images.ts";
-import { demoFeatures, featuresId, withHead } from "./demo-network.ts";
+import { demoInput, demoNetwork } from "./demo-network.ts";
 import { evaluateJob } from "./evaluate.node.ts";
-import { writeFolderAtomic } from "./files.node.ts";
+import { writeFileAtomic, writeFolderAtomic } from "./files.node.ts";
+import type { FinetuneJob } from "./finetune/fine-tune.ts";
+import { finetuneJob } from "./finetune.node.ts";
 import { inspectJob } from "./inspect.node.ts";
-import { fitLinear } from "./least-squares.ts";
-import type { JobContext } from "./options.ts";
-import { quantizeJob } from "./quantize.node.ts";
+import { loadModel } from "./load-model.node.ts";
+import type { ChipOptions, JobContext, QuantizeJob } from "./options.ts";
+import { quantizeChipJob, quantizeJob } from "./quantize.node.ts";
 
 export type DemoJob = {
-  /** Folder for pictures, network and, in `quantized/`, the result. */
+  /** Folder for everything: pictures, networks, and a folder for each way that the network goes. */
   readonly out: string;
 };
 
@@ -35,42 +34,130 @@ const testPictures = 1000;
 const calibrationPictures = 250;
 const comparedPictures = 50;
 /** Deviation of the pictures' noise in steps of 0..255: makes the task neither trivial nor hopeless. */
-const noise = 16;
-/** Regularization of the last layer, relative to the mean variance of its inputs. */
-const ridge = 0.1;
+const noise = 64;
 
-const preprocess: Preprocess = { ...defaultPreprocess, mean: [127.5], scale: 1 / 64 };
+/** No mean: the chip pads with black, and a network that subtracts a mean would have been padded with grey. */
+const preprocess: Preprocess = { ...defaultPreprocess, crop: demoInput, scale: 1 / 128 };
+
+const target = "gti2803";
+/** The fewest that the chip has, where training matters most. */
+const chip: ChipOptions = { bits: 2, waive: [] };
+
+const training = {
+  stages: {
+    float: { epochs: 4, rate: 0.1 },
+    convolutions: { epochs: 1, rate: 0.01 },
+    activations: { epochs: 1, rate: 0.01 },
+    fused: { epochs: 1, rate: 0.001 },
+  },
+  ...{ batch: 32, momentum: 0.9, weightDecay: 1e-4 },
+} as const;
+
+/** What is as it should be here: a network that has no weights yet, and what 2 bits cost where nothing was trained. */
+const expectedWarnings: ReadonlySet<string> = new Set([
+  ...["no-weights", "drowned", "vanished-kernels"],
+]);
+
+type Files = {
+  readonly train: string;
+  readonly test: string;
+  /** The network before training. */
+  readonly prototxt: string;
+  /** The same with the weights of the float training. */
+  readonly network: string;
+};
 
 /** Makes the example in `job.out` and does everything with it. The seed decides pictures and weights. */
-export async function runDemo(job: DemoJob, context: JobContext): Promise<JobReport> {
-  const { out } = job;
-  const [train, test, network] = ["train.bin", "test.bin", "network.onnx"].map((name) =>
-    join(out, name),
-  ) as [string, string, string];
-  await writePictures(out, context.seed);
-  await writeNetwork(out, await fitNetwork(train, context));
-  const model = [network];
-  const quantized = join(out, "quantized");
-  const inspect = await inspectJob({ model }, context);
-  const quantize = await quantizeJob(
-    {
-      model,
-      target: "int8",
-      calibrate: { path: train, limit: calibrationPictures },
-      evaluate: { path: test },
-      preprocess,
-      method: defaultCalibrationMethod,
-      options: defaultQuantizeOptions,
-      out: quantized,
+export async function runDemo({ out }: DemoJob, given: JobContext): Promise<DemoReport> {
+  const started = performance.now();
+  const context = withoutExpected(given);
+  const [train, test] = [join(out, "train.bin"), join(out, "test.bin")];
+  const [prototxt, network] = [join(out, "network.prototxt"), join(out, "network.onnx")];
+  const files: Files = { train, test, prototxt, network };
+  await writeExample(out, context.seed);
+  const job = finetuneOf(out, files);
+  // A demo shows training: what an earlier one learned is not taken up.
+  await rm(join(job.out, "training"), { recursive: true, force: true });
+  const finetune = await finetuneJob(job, context);
+  await writeFileAtomic(network, await floatNetwork(job.out));
+  const untuned = await quantizeChipJob(
+    { ...quantizeOf(files), target, chip, out: join(out, "untuned") },
+    context,
+  );
+  const int8 = await asIntegers(join(out, "quantized"), files, context);
+  const { inspect, quantize } = int8;
+  const parts = [finetune, untuned, inspect, quantize, int8.evaluate.quantized, int8.compare];
+  return {
+    schema: "inlay.demo/1",
+    ...{ out, finetune, untuned, int8 },
+    seconds: (performance.now() - started) / 1000,
+    warnings: parts.flatMap((part) => part?.warnings ?? []).filter(isUnexpected),
+  };
+}
+
+function isUnexpected({ id }: Pick<Warning, "id">): boolean {
+  return !expectedWarnings.has(id);
+}
+
+function withoutExpected(context: JobContext): JobContext {
+  return {
+    ...context,
+    onWarning: (warning) => {
+      if (isUnexpected(warning)) context.onWarning?.(warning);
     },
-    context,
+  };
+}
+
+/** Two CIFAR binaries, the class names beside them, and the network. */
+async function writeExample(out: string, seed: number): Promise<void> {
+  const { prototxt } = writeCaffe(demoNetwork(demoClasses.length));
+  await writeFolderAtomic(
+    out,
+    new Map<string, Uint8Array | string>([
+      ["train.bin", demoFile(seed, 0, trainingPictures, noise)],
+      ["test.bin", demoFile(seed, trainingPictures, testPictures, noise)],
+      ["batches.meta.txt", demoClasses.map((name) => `${name}\n`).join("")],
+      ["network.prototxt", prototxt],
+    ]),
   );
-  const simulated = await evaluateJob({ model: [quantized], images: { path: test } }, context);
+}
+
+function finetuneOf(out: string, { prototxt, train, test }: Files): FinetuneJob {
+  return {
+    ...{ model: [prototxt], target, chip, preprocess },
+    ...{ train: { path: train }, test: { path: test } },
+    ...{ fromScratch: true, ownClasses: false, learnCaps: false, augment: {} },
+    ...training,
+    out: join(out, "tuned"),
+  };
+}
+
+function quantizeOf({ network, train, test }: Files): Omit<QuantizeJob, "target" | "out"> {
+  return {
+    model: [network],
+    calibrate: { path: train, limit: calibrationPictures },
+    evaluate: { path: test },
+    preprocess,
+    method: defaultCalibrationMethod,
+    options: defaultQuantizeOptions,
+  };
+}
+
+/** The float network that fine-tuning left, in one file. */
+async function floatNetwork(tuned: string): Promise<Uint8Array> {
+  const files = ["float.prototxt", "float.caffemodel"].map((name) => join(tuned, "float", name));
+  const { graph } = await loadModel(files);
+  return lowerToOnnx(graph, { batch: "symbolic", outputNames: "outputs" });
+}
+
+/** Inspects the network, quantizes it to int8, and judges and compares what was written. */
+async function asIntegers(out: string, files: Files, context: JobContext): Promise<JobReport> {
+  const { network, test } = files;
+  const inspect = await inspectJob({ model: [network] }, context);
+  const quantize = await quantizeJob({ ...quantizeOf(files), target: "int8", out }, context);
+  const simulated = await evaluateJob({ model: [out], images: { path: test } }, context);
   const images = { path: test, limit: comparedPictures };
-  const compare = await compareJob(
-    { out: quantized, images, thresholdDb: defaultThresholdDb },
-    context,
-  );
+  const compare = await compareJob({ out, images, thresholdDb: defaultThresholdDb }, context);
   return {
     schema: "inlay.report/1",
     title: "demo",
@@ -82,64 +169,4 @@ export async function runDemo(job: DemoJob, context: JobContext): Promise<JobRep
     histograms: [],
     reproduction: null,
   };
-}
-
-/** Two CIFAR binaries and the class names beside them. */
-async function writePictures(out: string, seed: number): Promise<void> {
-  await writeFolderAtomic(
-    out,
-    new Map<string, Uint8Array | string>([
-      ["train.bin", demoFile(seed, 0, trainingPictures, noise)],
-      ["test.bin", demoFile(seed, trainingPictures, testPictures, noise)],
-      ["batches.meta.txt", demoClasses.map((name) => `${name}\n`).join("")],
-    ]),
-  );
-}
-
-async function writeNetwork(out: string, graph: Graph): Promise<void> {
-  const bytes = lowerToOnnx(graph, { batch: "symbolic", outputNames: "outputs" });
-  await writeFolderAtomic(out, new Map([["network.onnx", bytes]]));
-}
-
-/** Runs the random convolutions over the training pictures and fits the last layer to the labels. */
-async function fitNetwork(train: string, context: JobContext): Promise<Graph> {
-  const features = demoFeatures(context.seed);
-  const dataset = await openDataset(train, { seed: context.seed, onWarning: context.onWarning });
-  const session = await openSession(
-    withPictureInput(features, preprocess),
-    await nodeRuntime(context),
-  );
-  const rows: Float32Array[] = [];
-  const targets: number[] = [];
-  try {
-    const [inputId = ""] = session.inputs;
-    const reading = { batch: 50, readAhead: 1 };
-    for await (const batch of batches(dataset, preprocess, pictureSize(features), reading)) {
-      const values = (await session.run(new Map([[inputId, batch.images]]))).get(featuresId);
-      if (values?.dtype !== "float32") throw workError("the features were not computed");
-      rows.push(values.data);
-      // One column per class: 1 for its own pictures, -1 for the others.
-      for (const label of batch.labels) {
-        targets.push(...demoClasses.map((_, index) => (index === label ? 1 : -1)));
-      }
-      const done = targets.length / demoClasses.length;
-      context.onProgress?.({ label: "fit", done, total: dataset.samples.length });
-    }
-  } finally {
-    await session.release();
-  }
-  return withHead(
-    features,
-    fitLinear(joined(rows), Float64Array.from(targets), dataset.samples.length, ridge),
-  );
-}
-
-function joined(rows: readonly Float32Array[]): Float64Array {
-  const whole = new Float64Array(rows.reduce((length, row) => length + row.length, 0));
-  let start = 0;
-  for (const row of rows) {
-    whole.set(row, start);
-    start += row.length;
-  }
-  return whole;
 }

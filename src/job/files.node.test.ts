@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { FileContent } from "./file-content.ts";
 import { readFileBounded, writeFileAtomic, writeFolderAtomic } from "./files.node.ts";
 
 let folder = "";
@@ -41,6 +42,43 @@ describe("writeFolderAtomic", () => {
     expect(readdirSync(folder).sort()).toEqual(["mine.txt", "report.json", "x.bin"]);
     expect(readFileSync(join(folder, "report.json"), "utf8")).toBe("new");
     expect(readFileSync(join(folder, "mine.txt"), "utf8")).toBe("mine");
+  });
+
+  it("writes pieces in order, those too that are made while they are written", async () => {
+    const made = {
+      *[Symbol.iterator]() {
+        for (let at = 0; at < 3; at += 1) yield new Uint8Array(70_000).fill(at);
+      },
+    };
+    const given = [Uint8Array.of(1, 2), new Uint8Array(), Uint8Array.of(3, 4).subarray(1)];
+    await writeFolderAtomic(
+      folder,
+      new Map<string, FileContent>([
+        ["given", given],
+        ["made", made],
+      ]),
+    );
+    expect([...readFileSync(join(folder, "given"))]).toEqual([1, 2, 4]);
+    const bytes = readFileSync(join(folder, "made"));
+    expect(bytes).toHaveLength(210_000);
+    expect([0, 69_999, 70_000, 209_999].map((at) => bytes[at])).toEqual([0, 0, 1, 2]);
+  });
+
+  it("leaves nothing where a piece cannot be made", async () => {
+    writeFileSync(join(folder, "a"), "old");
+    const broken = {
+      *[Symbol.iterator]() {
+        yield Uint8Array.of(1);
+        throw new Error("no more");
+      },
+    };
+    const files = new Map<string, FileContent>([
+      ["a", "new"],
+      ["b", broken],
+    ]);
+    await expect(writeFolderAtomic(folder, files)).rejects.toThrow(/no more/);
+    expect(readdirSync(folder)).toEqual(["a"]);
+    expect(readFileSync(join(folder, "a"), "utf8")).toBe("old");
   });
 
   it("keeps every old file when a later one cannot be written", async () => {

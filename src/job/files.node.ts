@@ -4,9 +4,10 @@
  */
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { InlayError, inputError, usageError, workError } from "../error.ts";
+import type { FileContent } from "./file-content.ts";
 
 /**
  * The whole file. `maxBytes` bounds what is allocated. A missing path, a folder and a file that is
@@ -79,7 +80,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string):
  */
 export async function writeFolderAtomic(
   out: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
+  files: ReadonlyMap<string, FileContent>,
 ): Promise<void> {
   for (const name of files.keys()) {
     if (name !== basename(name) || name === "" || name === "." || name === ".." || isAbsolute(name))
@@ -88,10 +89,7 @@ export async function writeFolderAtomic(
   await writeFiles(out, files);
 }
 
-async function writeFiles(
-  folder: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
-): Promise<void> {
+async function writeFiles(folder: string, files: ReadonlyMap<string, FileContent>): Promise<void> {
   const aside = new Map<string, string>();
   // Ctrl-C ends the process at once; even then nothing half written is left.
   const clean = (): void => removeNow(aside.values());
@@ -99,10 +97,10 @@ async function writeFiles(
   try {
     await makeFolder(folder);
     await refuseFolders(folder, files.keys());
-    for (const [name, bytes] of files) {
+    for (const [name, content] of files) {
       const temporary = join(folder, `.${name}.${randomBytes(6).toString("hex")}.tmp`);
       aside.set(name, temporary);
-      await writeSynced(temporary, bytes);
+      await writeSynced(temporary, content);
     }
     for (const [name, temporary] of aside) await rename(temporary, join(folder, name));
   } catch (cause) {
@@ -149,14 +147,21 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /** Written and handed to the disk, so that a rename never gives a name to an empty file. */
-async function writeSynced(path: string, bytes: Uint8Array | string): Promise<void> {
+async function writeSynced(path: string, content: FileContent): Promise<void> {
   const file = await open(path, "wx");
   try {
-    await file.writeFile(bytes);
+    if (typeof content === "string" || content instanceof Uint8Array) await file.writeFile(content);
+    else for (const chunk of content) await writeWhole(file, chunk);
     await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** The system may take a part of a large piece at a time. */
+async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < chunk.length) at += (await file.write(chunk, at)).bytesWritten;
 }
 
 function removeNow(paths: Iterable<string>): void {

@@ -20,6 +20,7 @@ import { hashFile } from "./hash.node.ts";
 import { readManifest } from "./manifest.node.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ModelPaths } from "./options.ts";
+import { apartFrom } from "./own-memory.ts";
 
 export type LoadedModel = {
   /** Null for a chip's model. */
@@ -99,7 +100,7 @@ async function loadOnnx(path: string, options: LoadOptions): Promise<LoadedModel
   const bytes = await readFileBounded(path, maxModelBytes);
   const external = externalReader(dirname(path));
   const graph = readOnnx({ name: path, bytes, external, ...options });
-  return { format: "onnx", graph, files: [path] };
+  return { format: "onnx", graph: apartFrom(bytes, graph), files: [path] };
 }
 
 async function loadChip(path: string, options: LoadOptions): Promise<LoadedModel> {
@@ -149,7 +150,8 @@ async function loadCaffe(paths: readonly string[], options: LoadOptions): Promis
     ...(options.inputShape && { inputShape: options.inputShape }),
     onWarning: options.onWarning ?? (() => undefined),
   });
-  return { format: "caffe", graph, files: paths };
+  const own = caffemodel === undefined ? graph : apartFrom(caffemodel.bytes, graph);
+  return { format: "caffe", graph: own, files: paths };
 }
 
 /** The float network in canonical form: batch norms folded, nothing that only training needs. */

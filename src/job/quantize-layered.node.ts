@@ -14,6 +14,7 @@ import { toJson } from "../report/json.ts";
 import { classify, countChanged } from "../run/classify.ts";
 import { checkPreprocessing } from "../run/preprocess-check.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
+import { joinBytes } from "../tensor/chunks.ts";
 import { violationsOf } from "./check-findings.ts";
 import { type ChipFiles, chipFiles } from "./chip/chip-files.ts";
 import { parseChipModel } from "./chip/chip-model.ts";
@@ -86,7 +87,7 @@ export async function quantizeLayered(
     },
     accuracy: judged ?? null,
   };
-  const files = new Map([...made.files, [reportName, new TextEncoder().encode(toJson(report))]]);
+  const files = new Map([...made.files, [reportName, toJson(report)]]);
   await writeOutputs(job.out, files, { force: true });
   return report;
 }
@@ -148,14 +149,13 @@ async function accuracyOf(
   job: QuantizeJob,
   { runtime, context, log }: Bench,
 ): Promise<ChipAccuracy | null> {
-  const bytes = made.files.get(modelFile) ?? new Uint8Array();
-  const model = parseChipModel({ name: modelFile, bytes }, log.add);
   const options = { onProgress: context.onProgress, onWarning: log.add };
   const first = await classify(float, dataset, job.preprocess, runtime, {
     ...options,
     label: "evaluate float",
   });
   warnAboutLabels(first, job.evaluate?.path ?? "", log);
+  const model = parseChipModel({ name: modelFile, bytes: joinBytes(made.model) }, log.add);
   const second = await classify(
     simulationGraph(model),
     dataset,

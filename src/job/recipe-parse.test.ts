@@ -7,6 +7,7 @@ import { parseRecipe } from "./recipe-parse.ts";
 const parse = (text: string): Promise<Recipe> =>
   parseRecipe(text, "r.yaml", (path) => `/d/${path}`);
 const least = "model: net.onnx\ncalibrate: c/\nout: o/\n";
+const chip = `${least}target: gti2803\nchip:\n`;
 
 /** The complete recipe of the docstring, as a user would copy it. */
 function documented(): string {
@@ -61,6 +62,32 @@ describe("parseRecipe", () => {
     expect(judged.steps).toEqual(["inspect", "quantize", "evaluate", "compare"]);
   });
 
+  it("reads what a chip is asked, and knows the chip's steps", async () => {
+    const plain = await parse(`${least}target: gti2803\nevaluate: v/`);
+    expect(plain).toMatchObject({ target: "gti2803", chip: { chip: { waive: [] } } });
+    expect(plain.steps).toEqual(["inspect", "quantize", "evaluate"]);
+    const chip = [
+      "chip: {bits: [3, 1], activationBits: 5, lastTenBits: true, chips: 2, waive: kernel, labels: l.txt,",
+      "  capPercent: 99.5, equalize: false, shiftMax: 0, accumulatorBits: 20, debug: true}",
+      "options: {biasCorrection: false}",
+      "method: minmax",
+    ];
+    const recipe = await parse(`${least}target: gti5801\n${chip.join("\n")}`);
+    expect(recipe.options.biasCorrection).toBe(false);
+    expect(recipe.chip).toEqual({
+      chip: { bits: [3, 1], activationBits: 5, lastTenBits: true, chips: 2, waive: ["kernel"] },
+      labels: "/d/l.txt",
+      capMethod: "percentile",
+      capPercent: 99.5,
+      equalize: false,
+      shiftMax: 0,
+      accumulatorBits: 20,
+      debug: true,
+    });
+    const asked = await parse(`${least}target: gti5801\nmethod: minmax\nchip: {bits: 12}`);
+    expect(asked.chip).toEqual({ chip: { bits: 12, waive: [] }, capMethod: "minmax" });
+  });
+
   it("reads a mean file, a size and fractions", async () => {
     const recipe = await parse(
       `${least}preprocess: {mean: m.binaryproto, resize: 320x240, scale: 1/255, std: [0.2, 0.3]}`,
@@ -81,6 +108,17 @@ describe("parseRecipe", () => {
     [`${least}steps: [inspect, inspect]`, "r.yaml:4:18", /each step once/],
     [`${least}steps: [evaluate]`, "r.yaml:4:8", /step "evaluate" has no pictures/],
     [`${least}options: {weights: {unit: row}}`, "r.yaml:4:27", /one of channel, tensor/],
+    [`${least}target: int9`, "r.yaml:4:9", /one of int8, gti2801, gti2803, gti5801/],
+    [`${least}chip: {bits: 12}`, "r.yaml:4:1", /int8 has no "chip"/],
+    [`${chip}  bits: 7`, "r.yaml:6:9", /one of 1, 2, 3, 5, 8, 12, got 7/],
+    [`${chip}  bits: []`, "r.yaml:6:9", /some of 1, 2, 3/],
+    [`${chip}  bit: 7`, "r.yaml:6:3", /Did you mean bits/],
+    [`${chip}  waive: [kernell]`, "r.yaml:6:11", /did you mean kernel/],
+    [`${chip}  {activationBits: 10, lastTenBits: true}`, "r.yaml:6:37", /all layers have 10 bits/],
+    [`${chip}  capPercent: 101`, "r.yaml:6:15", /per cent/],
+    [`${chip}  bits: 12\nmethod: movingAverage`, "r.yaml:7:9", /one of minmax, percentile/],
+    [`${chip}  bits: 12\nsteps: [compare]`, "r.yaml:7:9", /one of inspect, calibrate/],
+    [`${chip}  bits: 12\noptions: {weights: {}}`, "r.yaml:7:11", /one of biasCorrection/],
     [`${least}seed: one`, "r.yaml:4:7", /expected a number, got "one"/],
     [`${least}preprocess: {scale: 1/0}`, "r.yaml:4:21", /a number other than 0/],
     ["calibrate: c\nout: o", "r.yaml:1:1", /has no "model"/],

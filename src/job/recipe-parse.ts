@@ -1,6 +1,7 @@
 /**
  * The text of a recipe -> `Recipe`. What the keys mean is written in `recipe.ts`.
  */
+import { targets } from "../chips/registry.ts";
 import { defaultPreprocess, type Preprocess, type Resize } from "../data/preprocess.ts";
 import type { Device } from "../engine/runtime.ts";
 import { inputError } from "../error.ts";
@@ -8,6 +9,7 @@ import { defaultQuantizeOptions, type QuantizeOptions } from "../quantize/option
 import { defaultCalibrationMethod, defaultThresholdDb } from "./defaults.ts";
 import type { CalibrationMethod, ImageOptions } from "./options.ts";
 import type { Recipe, RecipeCommand } from "./recipe.ts";
+import { chipOf, type RecipeChip } from "./recipe-chip.ts";
 import { type Entry, knownFields, parseEntries, wrong } from "./recipe-entry.ts";
 import {
   choiceOf,
@@ -43,6 +45,7 @@ const keys = [
   "compare",
   "preprocess",
   "target",
+  "chip",
   "method",
   "options",
   "threshold",
@@ -64,6 +67,8 @@ export async function parseRecipe(text: string, file: string, locate: Locate): P
   const images = (entry: Entry): ImageOptions => imagesOf(entry, path);
   const evaluate = optional(fields.evaluate, images);
   const preprocessing = preprocessOf(fields.preprocess, path);
+  const { target, chip } = targetOf(fields, path);
+  const isChip = chip !== undefined;
   const recipe = {
     model: listOf(needed(fields.model, "model", root), path),
     ...defined({
@@ -72,17 +77,20 @@ export async function parseRecipe(text: string, file: string, locate: Locate): P
       compare: optional(fields.compare, images),
     }),
     ...preprocessing,
-    target: optional(fields.target, textOf) ?? "int8",
+    target,
+    ...defined({ chip }),
     method:
       optional(fields.method, (entry) => choiceOf(entry, methods)) ?? defaultCalibrationMethod,
-    options: optionsOf(fields.options),
+    options: optionsOf(fields.options, isChip),
     thresholdDb: optional(fields.threshold, numberOf) ?? defaultThresholdDb,
     context: defined({
       seed: optional(fields.seed, integerOf),
       threads: optional(fields.threads, (entry) => integerOf(entry, 0, 1024)),
       device: optional(fields.device, (entry) => choiceOf(entry, devices)),
     }),
-    steps: optional(fields.steps, stepsOf) ?? defaultSteps(evaluate),
+    steps:
+      optional(fields.steps, (entry) => stepsOf(entry, commandsFor(isChip))) ??
+      defaultSteps(evaluate, commandsFor(isChip)),
     out: path(needed(fields.out, "out", root)),
   };
   checkPictures(recipe, fields.steps ?? root);
@@ -94,8 +102,33 @@ function needed(entry: Entry | undefined, key: string, root: Entry): Entry {
   throw inputError(`the recipe has no "${key}"`, { where: root.where });
 }
 
-function defaultSteps(evaluate: ImageOptions | undefined): readonly RecipeCommand[] {
-  return commands
+/** Every form of target has its own questions. */
+function targetOf(
+  fields: Readonly<Partial<Record<"target" | "chip" | "method", Entry>>>,
+  path: (entry: Entry) => string,
+): { readonly target: string; readonly chip: RecipeChip | undefined } {
+  const names = targets.map(({ name }) => name);
+  const name = optional(fields.target, (entry) => choiceOf(entry, names)) ?? "int8";
+  const isChip = targets.find((one) => one.name === name)?.form === "layered";
+  if (!isChip && fields.chip !== undefined) {
+    throw inputError(`the target ${name} has no "chip"`, {
+      where: fields.chip.keyWhere,
+      hint: "Name the chip as the target: gti2801, gti2803 or gti5801",
+    });
+  }
+  return { target: name, chip: isChip ? chipOf(fields, path) : undefined };
+}
+
+/** Of a chip the layers are compared by `inlay bit-match`. */
+function commandsFor(isChip: boolean): readonly RecipeCommand[] {
+  return isChip ? commands.filter((name) => name !== "compare") : commands;
+}
+
+function defaultSteps(
+  evaluate: ImageOptions | undefined,
+  known: readonly RecipeCommand[],
+): readonly RecipeCommand[] {
+  return known
     .filter((name) => name !== "calibrate" && (name !== "evaluate" || evaluate !== undefined))
     .toSorted((a, b) => order(a) - order(b));
 }
@@ -106,12 +139,12 @@ function order(name: RecipeCommand): number {
 }
 
 /** Each step once, `evaluate` once before and once after `quantize`. */
-function stepsOf(entry: Entry): readonly RecipeCommand[] {
+function stepsOf(entry: Entry, known: readonly RecipeCommand[]): readonly RecipeCommand[] {
   const items = entry.items() ?? [entry];
-  if (items.length === 0) throw wrong(entry, `some of ${commands.join(", ")}`);
+  if (items.length === 0) throw wrong(entry, `some of ${known.join(", ")}`);
   const seen = new Set<string>();
   return items.map((item) => {
-    const name = choiceOf(item, commands);
+    const name = choiceOf(item, known);
     const isSecond = name === "evaluate" && seen.has("quantize");
     const id = isSecond ? "evaluate after quantize" : name;
     if (seen.has(id)) throw wrong(item, "each step once, and evaluate on either side of quantize");
@@ -218,9 +251,11 @@ function positiveOf(entry: Entry): number {
   return value;
 }
 
-function optionsOf(entry: Entry | undefined): QuantizeOptions {
+/** A chip fixes the forms of weights and activations itself. */
+function optionsOf(entry: Entry | undefined, isChip: boolean): QuantizeOptions {
   if (entry === undefined) return defaultQuantizeOptions;
   const base = defaultQuantizeOptions;
+  if (isChip) knownFields(entry, ["biasCorrection"]);
   const fields = knownFields(entry, ["weights", "activations", "biasCorrection"]);
   return {
     weights: { ...base.weights, ...optional(fields.weights, weightsOf) },

@@ -3,11 +3,13 @@
  * two that the summary says of it.
  */
 import { join } from "node:path";
+import type { ConvertReport } from "../report/convert.ts";
 import { formatCount, formatDb, formatPercent } from "../report/format.ts";
 import { type Json, toJson } from "../report/json.ts";
 import { rangesCsv } from "../report/ranges-csv.ts";
 import type { CompareReport, EvaluateReport, QuantizeReport } from "../report/reports.ts";
 import { calibrateJob } from "./calibrate.node.ts";
+import { modelFileAt } from "./chip-model.node.ts";
 import { compareJob } from "./compare.node.ts";
 import { evaluateJob } from "./evaluate.node.ts";
 import { isFile, writeFolderAtomic } from "./files.node.ts";
@@ -15,8 +17,9 @@ import { hashFile, hashImages } from "./hash.node.ts";
 import { inspectJob } from "./inspect.node.ts";
 import { floatName, quantizedName } from "./load-model.node.ts";
 import type { ImageOptions, JobContext } from "./options.ts";
-import { quantizeJob } from "./quantize.node.ts";
+import { quantizeChipJob, quantizeJob } from "./quantize.node.ts";
 import type { Recipe, RecipeCommand } from "./recipe.ts";
+import type { RecipeChip } from "./recipe-chip.ts";
 
 type StepResult = {
   /** Plain names in the recipe's output folder. */
@@ -75,6 +78,8 @@ function withoutUndefined(
   );
 }
 
+type Inputs = Readonly<Record<string, Json>>;
+
 type Builder = (recipe: Recipe, hashes: Hashes, isQuantized: boolean) => Step;
 
 const builders: Readonly<Record<RecipeCommand, Builder>> = {
@@ -117,7 +122,9 @@ const builders: Readonly<Record<RecipeCommand, Builder>> = {
         preprocess: { ...recipe.preprocess },
       }),
       run: async (context) => {
-        const { preprocess } = recipe;
+        // A chip's model holds its own: it takes pictures as bytes.
+        const isOwn = isQuantized && recipe.chip !== undefined;
+        const preprocess = isOwn ? undefined : recipe.preprocess;
         const images = imagesFor(recipe.evaluate);
         const report = await evaluateJob({ model, images, preprocess }, context);
         const file = isQuantized ? "evaluate-quantized.json" : "evaluate-float.json";
@@ -135,11 +142,16 @@ const builders: Readonly<Record<RecipeCommand, Builder>> = {
       target: recipe.target,
       method: recipe.method,
       options: { ...recipe.options },
+      ...(recipe.chip === undefined ? {} : await chipInputs(recipe.chip, hashes)),
     }),
     run: async (context) => {
       const { model, target, preprocess, method, options, out, evaluate } = recipe;
       const calibrate = imagesFor(recipe.calibrate);
       const job = { model, target, calibrate, evaluate, preprocess, method, options, out };
+      if (recipe.chip !== undefined) {
+        const report = await quantizeChipJob({ ...job, ...recipe.chip }, context);
+        return { files: report.files, note: chipNote(report) };
+      }
       const report = await quantizeJob(job, context);
       return { files: report.files, note: quantizeNote(report) };
     },
@@ -161,6 +173,13 @@ const builders: Readonly<Record<RecipeCommand, Builder>> = {
   }),
 };
 
+/** The labels are a file: what is in it counts. */
+async function chipInputs({ labels, ...asked }: RecipeChip, hashes: Hashes): Promise<Inputs> {
+  const named = labels === undefined ? {} : { labels: await hashes.files([labels]) };
+  // Of plain data; fields without a value are left out.
+  return { chip: JSON.parse(JSON.stringify(asked)) as Json, ...named };
+}
+
 /** The pictures; the parser has seen to it that a step has them. */
 function imagesFor(images: ImageOptions | undefined): ImageOptions {
   return images ?? { path: "" };
@@ -173,10 +192,11 @@ function comparedImages({ compare, evaluate, calibrate }: Recipe): ImageOptions 
 }
 
 /** What quantize has written, as it lies there now; before the first run, nothing. */
-async function writtenHashes({ out }: Recipe): Promise<Json> {
+async function writtenHashes({ out, chip }: Recipe): Promise<Json> {
   const hashes: Json[] = [];
-  for (const name of [quantizedName, floatName]) {
-    const path = join(out, name);
+  const written = [quantizedName, floatName].map((name) => join(out, name));
+  const model = chip === undefined ? undefined : await modelFileAt(out);
+  for (const path of chip === undefined ? written : [model ?? out]) {
     hashes.push((await isFile(path)) ? (await hashFile(path)).sha256 : null);
   }
   return hashes;
@@ -200,6 +220,12 @@ function quantizeNote({ accuracy, layers }: QuantizeReport): string {
   if (accuracy === null) return `${layers.length} layers`;
   const { float, quantized } = accuracy;
   return `top-1 ${formatPercent(float.percent)} -> ${formatPercent(quantized.percent)}`;
+}
+
+function chipNote({ accuracy, layers }: ConvertReport): string {
+  if (accuracy === null) return `${layers.length} layers`;
+  const { float, simulated } = accuracy;
+  return `top-1 ${formatPercent(float.percent)} -> ${formatPercent(simulated.percent)}`;
 }
 
 function compareNote({ layers, worst, firstBelow, thresholdDb }: CompareReport): string {

@@ -23,7 +23,8 @@
  *       mean: [104, 117, 123]                    # or a number, or mean.binaryproto
  *       scale: 1                                 # or 1/255
  *       std: 1                                   # or one per channel
- *     target: int8
+ *     target: int8                               # or gti2801, gti2803, gti5801
+ *     # chip: {bits: 12}                         # of a gti target only: see below
  *     method: mse                                # minmax, movingAverage, percentile, entropy
  *     options:
  *       weights: {unit: channel, powerOfTwo: false}
@@ -37,10 +38,17 @@
  *     out: out/
  *
  * Only model, out and the pictures that the steps need must be there. Unknown keys are errors.
+ *
+ * For a chip of major layers (gti2801, gti2803, gti5801) `quantize` does what `inlay quantize --target` does, and
+ * `evaluate` after it simulates the model that was written. `chip` holds what only such a chip is asked: bits (a number,
+ * or a list of one per major layer or convolution), activationBits (5 or 10), lastTenBits, chips, waive (names of
+ * rules), labels (a file: ID NAME a line), capPercent, equalize, shiftMax, accumulatorBits, debug. `method` says how
+ * caps are chosen; of `options` it has biasCorrection alone, and there is no step `compare`.
  */
 import type { Preprocess } from "../data/preprocess.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
 import type { CalibrationMethod, ImageOptions, JobContext, ModelPaths } from "./options.ts";
+import type { RecipeChip } from "./recipe-chip.ts";
 
 export type RecipeCommand = "inspect" | "calibrate" | "evaluate" | "quantize" | "compare";
 
@@ -57,6 +65,8 @@ export type Recipe = {
   /** A binaryproto file that gives `preprocess.mean`. */
   readonly meanFile?: string;
   readonly target: string;
+  /** Where the target is a chip of major layers. */
+  readonly chip?: RecipeChip;
   readonly method: CalibrationMethod;
   readonly options: QuantizeOptions;
   readonly thresholdDb: number;

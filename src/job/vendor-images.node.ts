@@ -4,9 +4,11 @@
 import { networkText } from "../chips/gti/network-json.ts";
 import type { ChipProgram } from "../chips/gti/program/program.ts";
 import { inputError } from "../error.ts";
+import { joinBytes } from "../tensor/chunks.ts";
 import { type ChipFiles, packedModel } from "./chip/chip-files.ts";
 import { coefficientTexts, layersOf } from "./chip/coefficient-files.ts";
 import { simulationName } from "./chip-model.node.ts";
+import type { FileContent } from "./file-content.ts";
 import { vendorImage } from "./vendor-library.node.ts";
 
 /** The log that is kept of the library. */
@@ -18,7 +20,7 @@ export async function withVendorImages(
   program: ChipProgram,
   made: ChipFiles,
   { modelFile, debug }: { readonly modelFile: string; readonly debug: boolean },
-): Promise<ReadonlyMap<string, Uint8Array>> {
+): Promise<ReadonlyMap<string, FileContent>> {
   if (made.networks.chips.length === 0) {
     throw inputError("the vendor's library needs a network of major layers", {
       got: program.mapping.noLayout,
@@ -33,17 +35,17 @@ export async function withVendorImages(
     const { filter, bias } = coefficientTexts(layers);
     const { chipType } = program.target;
     const encoded = new TextEncoder().encode(networkText(network));
-    const input = { network: encoded, filter, bias, chipType, debug };
+    const texts = { filter: joinBytes([...filter]), bias: joinBytes([...bias]) };
+    const input = { network: encoded, ...texts, chipType, debug };
     const { image, log } = await vendorImage(library, input);
     const file = String(chips[at]?.["data file"] ?? "coef.dat");
     logs.push(`chip ${at + 1}\n${log}`);
-    data.set(file, image);
+    data.set(file, [image]);
     for (const name of [file, `debug/${file}`]) if (files.has(name)) files.set(name, image);
   }
-  const own = files.get(modelFile);
   files.delete(modelFile);
-  if (own !== undefined) files.set(simulationName, own);
-  files.set(logName, new TextEncoder().encode(logs.join("\n")));
+  files.set(simulationName, made.model);
+  files.set(logName, logs.join("\n"));
   files.set(modelFile, packedModel(made.header, data));
   return files;
 }

@@ -4,6 +4,7 @@
 import { stat } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { usageError } from "../error.ts";
+import type { FileContent } from "./file-content.ts";
 import { writeFolderAtomic } from "./files.node.ts";
 
 /**
@@ -12,14 +13,14 @@ import { writeFolderAtomic } from "./files.node.ts";
  */
 export async function writeOutputs(
   out: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
+  files: ReadonlyMap<string, FileContent>,
   { force }: { readonly force: boolean },
 ): Promise<void> {
   if (!force) await refuseExisting(out, [...files.keys()]);
-  const folders = new Map<string, Map<string, Uint8Array | string>>();
+  const folders = new Map<string, Map<string, FileContent>>();
   for (const [name, content] of files) {
     const folder = posix.dirname(name);
-    const own = folders.get(folder) ?? new Map<string, Uint8Array | string>();
+    const own = folders.get(folder) ?? new Map<string, FileContent>();
     own.set(posix.basename(name), content);
     folders.set(folder, own);
   }

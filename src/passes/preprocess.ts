@@ -29,13 +29,19 @@ function stepsOf({ mean, scale, std }: PixelArithmetic): readonly Step[] {
 }
 
 /**
- * The graph with picture bytes as its input. The value that was the input keeps its id.
- * Throws unless the graph has one image input.
+ * The graph with picture bytes as its input, or as the input named. The value that was the input keeps its id.
+ * Throws unless the graph has one image input, or the named one.
  */
-export function attachPreprocessing(graph: Graph, arithmetic: PixelArithmetic): Graph {
-  const inputs = graph.nodes.filter((node) => node.op === "input");
+export function attachPreprocessing(
+  graph: Graph,
+  arithmetic: PixelArithmetic,
+  inputId?: string,
+): Graph {
+  const inputs = graph.nodes.filter(
+    (node) => node.op === "input" && (inputId === undefined || node.id === inputId),
+  );
   const [input] = inputs;
-  if (input === undefined || inputs.length > 1) {
+  if (input?.op !== "input" || inputs.length > 1) {
     throw inputError("preprocessing needs a network with one input", { got: `${inputs.length}` });
   }
   const [n, c, h, w] = asNchw(input.attrs.shape, describe(input));

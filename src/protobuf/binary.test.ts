@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InlayError } from "../error.ts";
-import { decode, encode } from "./binary.ts";
+import { bytesOf, joinBytes } from "../tensor/chunks.ts";
+import { decode, encode, encodeChunks } from "./binary.ts";
 import { caffeBlobSchema } from "./caffe-blob.ts";
 import { type MessageInit, valueOr } from "./schema.ts";
 
@@ -189,6 +190,31 @@ describe("binary protobuf", () => {
     const start = cpuMs();
     expect(failure(bytes)).toContain("too many messages");
     expect(cpuMs() - start).toBeLessThan(5000);
+  });
+
+  test("large content stays where it is, small is written together, and the bytes are the same", () => {
+    const raw = new Uint8Array(2 ** 16).fill(7);
+    // Field 100 of 2^16 bytes.
+    const unknown = joinBytes([Uint8Array.of(0xa2, 0x6, 0x80, 0x80, 0x4), raw]);
+    const large = { raw, floats: new Float32Array(2 ** 14).fill(3), unknown };
+    const small = {
+      raw: raw.subarray(1),
+      floats: large.floats.subarray(1),
+      unknown: Uint8Array.of(0xa2, 0x6, 0),
+    };
+    const messageOf = ({ floats, raw, unknown }: typeof large) => ({
+      leaves: [{ i32: 5, raw, d: 1 }, { name: "x" }],
+      child: { floats, names: ["y"], $unknown: [unknown] },
+    });
+    const chunks = encodeChunks(schema, "Tree", messageOf(large));
+    const views = [raw, bytesOf(large.floats), unknown];
+    expect(chunks.filter((_, at) => at % 2 === 1)).toEqual(views);
+    for (const [at, { buffer }] of views.entries()) expect(chunks[2 * at + 1]?.buffer).toBe(buffer);
+    const again = decode(schema, "Tree", joinBytes(chunks), options);
+    expect(again.leaves).toMatchObject(messageOf(large).leaves);
+    expect(again.child).toMatchObject({ floats: large.floats, names: ["y"] });
+    expect(encodeChunks(schema, "Tree", messageOf(small))).toHaveLength(1);
+    expect(encode(schema, "Tree", messageOf(large))).toEqual(joinBytes(chunks));
   });
 
   test("a blob of an aligned file is a view of it", () => {

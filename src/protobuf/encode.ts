@@ -1,28 +1,40 @@
 /**
  * A message to protobuf bytes: fields in the order of their numbers, then the unknown ones as they
- * were read. Two passes, sizes first, so that the result is allocated once.
+ * were read. Two passes, sizes first, so that the result is allocated once. Large content, as weights are, can stay
+ * where it is: the result is then pieces, some of them views of the message.
  */
 import { usageError } from "../error.ts";
+import { bytesOf, type Chunks, joinBytes } from "../tensor/chunks.ts";
 import { wireType } from "./decode.ts";
 import { wire } from "./reader.ts";
 import type { MessageInit, MessageName, Schema } from "./schema.ts";
-import {
-  type BulkArray,
-  type Field,
-  fieldMessage,
-  type MessageTable,
-  messageTable,
-} from "./table.ts";
+import { type Field, fieldMessage, type MessageTable, messageTable } from "./table.ts";
 
 type Input = { readonly [field: string]: unknown };
 
 /** Sizes of nested messages and packed runs, in the order in which they are written. */
-type Sizes = { readonly list: number[]; next: number };
+type Sizes = {
+  readonly list: number[];
+  next: number;
+  /** Bytes of all content that is shared. */
+  shared: number;
+};
 
-type Writer = { readonly bytes: Uint8Array; readonly view: DataView; pos: number };
+type Writer = {
+  /** Everything but what is shared. */
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  pos: number;
+  /** The pieces that are done. */
+  readonly chunks: Uint8Array[];
+  /** Where in `bytes` the piece begins that is being written. */
+  start: number;
+};
 
 const encoder = new TextEncoder();
 const maxBytes = 2 ** 31 - 1;
+/** Content of at least so many bytes is shared. */
+const sharedFrom = 2 ** 16;
 
 /** The message `name` as bytes. Throws a usage error where a value does not fit its field. */
 export function encode<S extends Schema, N extends MessageName<S>>(
@@ -30,14 +42,31 @@ export function encode<S extends Schema, N extends MessageName<S>>(
   name: N,
   message: MessageInit<S, N>,
 ): Uint8Array {
+  return joinBytes(encodeChunks(schema, name, message));
+}
+
+/** The same bytes in pieces. Bytes and floats of 64 KiB and more are views of the message's memory. */
+export function encodeChunks<S extends Schema, N extends MessageName<S>>(
+  schema: S,
+  name: N,
+  message: MessageInit<S, N>,
+): Chunks {
   const table = messageTable(schema, name);
-  const sizes: Sizes = { list: [], next: 0 };
+  const sizes: Sizes = { list: [], next: 0, shared: 0 };
   const length = messageSize(schema, table, message as Input, sizes);
   if (length > maxBytes) throw usageError("a protobuf file holds at most 2 GiB");
-  const bytes = new Uint8Array(length);
-  const writer = { bytes, view: new DataView(bytes.buffer), pos: 0 };
+  const bytes = new Uint8Array(length - sizes.shared);
+  const view = new DataView(bytes.buffer);
+  const writer: Writer = { bytes, view, pos: 0, chunks: [], start: 0 };
   writeMessage(schema, table, message as Input, sizes, writer);
-  return bytes;
+  endChunk(writer);
+  return writer.chunks;
+}
+
+/** Counts content that will be written by `writeRaw`. */
+function sizeOfRaw(length: number, sizes: Sizes): number {
+  if (length >= sharedFrom) sizes.shared += length;
+  return length;
 }
 
 /** The values of a field: none where it is absent, one where it is singular. */
@@ -58,7 +87,7 @@ function messageSize(schema: Schema, table: MessageTable, message: Input, sizes:
     const values = valuesOf(field, message);
     if (values.length > 0) total += fieldSize(schema, field, values, sizes);
   }
-  for (const run of unknownOf(message)) total += run.length;
+  for (const run of unknownOf(message)) total += sizeOfRaw(run.length, sizes);
   sizes.list[slot] = total;
   return total;
 }
@@ -69,6 +98,7 @@ function fieldSize(schema: Schema, field: Field, values: ArrayLike<unknown>, siz
     const slot = sizes.list.push(0) - 1;
     const length = numbersSize(field, values);
     sizes.list[slot] = length;
+    if (isFloats(field, values)) sizeOfRaw(length, sizes);
     return tag + varintSize(length) + length;
   }
   let total = tag * values.length;
@@ -86,10 +116,10 @@ function lengthOf(schema: Schema, field: Field, value: unknown, sizes: Sizes): n
   if (field.type === "message") {
     return messageSize(schema, fieldMessage(schema, field), value as Input, sizes);
   }
-  return bytesOf(field, value).length;
+  return sizeOfRaw(contentOf(field, value).length, sizes);
 }
 
-function bytesOf(field: Field, value: unknown): Uint8Array {
+function contentOf(field: Field, value: unknown): Uint8Array {
   if (field.type === "bytes" && value instanceof Uint8Array) return value;
   if (field.type === "string" && typeof value === "string") return encoder.encode(value);
   throw usageError(`field ${field.name} must be ${field.type}`, { got: typeof value });
@@ -169,9 +199,8 @@ function writeMessage(
 function writePacked(field: Field, values: ArrayLike<unknown>, sizes: Sizes, writer: Writer): void {
   writeVarint(writer, field.number * 8 + wire.bytes);
   writeVarint(writer, sizes.list[sizes.next++] ?? 0);
-  if (values instanceof Float32Array || values instanceof Float64Array) {
-    const array: BulkArray = values as Float32Array<ArrayBuffer> | Float64Array<ArrayBuffer>;
-    writeRaw(writer, new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  if (isFloats(field, values)) {
+    writeRaw(writer, bytesOf(values));
     return;
   }
   for (let index = 0; index < values.length; index += 1) writeNumber(field, values[index], writer);
@@ -192,7 +221,7 @@ function writeValues(
       writeVarint(writer, sizes.list[sizes.next] ?? 0);
       writeMessage(schema, fieldMessage(schema, field), value as Input, sizes, writer);
     } else if (wireType(field) === wire.bytes) {
-      const bytes = bytesOf(field, value);
+      const bytes = contentOf(field, value);
       writeVarint(writer, bytes.length);
       writeRaw(writer, bytes);
     } else writeNumber(field, value, writer);
@@ -209,7 +238,26 @@ function writeNumber(field: Field, value: unknown, writer: Writer): void {
   } else writeVarint(writer, integerOf(field, value));
 }
 
+/** True where a packed field's numbers lie in memory as they do in the file. */
+function isFloats(
+  { type }: Field,
+  values: ArrayLike<unknown>,
+): values is Float32Array | Float64Array {
+  return values instanceof (type === "float" ? Float32Array : Float64Array);
+}
+
 function writeRaw(writer: Writer, bytes: Uint8Array): void {
+  if (bytes.length >= sharedFrom) {
+    endChunk(writer);
+    writer.chunks.push(bytes);
+    return;
+  }
   writer.bytes.set(bytes, writer.pos);
   writer.pos += bytes.length;
+}
+
+function endChunk(writer: Writer): void {
+  if (writer.pos > writer.start)
+    writer.chunks.push(writer.bytes.subarray(writer.start, writer.pos));
+  writer.start = writer.pos;
 }

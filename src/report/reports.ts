@@ -6,9 +6,12 @@
 import type { BitMatchReport } from "./bit-match.ts";
 import type { CheckReport } from "./check.ts";
 import type { ConvertReport } from "./convert.ts";
+import type { DatasetLmdbReport, DatasetShowReport } from "./dataset.ts";
+import type { FinetuneReport } from "./finetune.ts";
 import type { JsonRecord } from "./json.ts";
 import type { CalibrateQuantReluReport, RefineNetworkReport } from "./mdk.ts";
 import type { PredictReport } from "./predict.ts";
+import type { TestReport, TrainReport } from "./train.ts";
 
 /** A warning as `notice.ts` has it, without absent fields. */
 export type ReportWarning = {
@@ -289,6 +292,21 @@ export type JobReport = {
   readonly reproduction: Reproduction | null;
 };
 
+/** `inlay demo`: one small network trained on the spot, and what became of it on each of its ways. */
+export type DemoReport = {
+  readonly schema: "inlay.demo/1";
+  /** Folder that everything went to. */
+  readonly out: string;
+  /** Trained from random weights in four steps, for a chip of few bits. */
+  readonly finetune: FinetuneReport;
+  /** The float network of the first step, quantized for the same chip and bits without more training. */
+  readonly untuned: ConvertReport;
+  /** The same float network as 8-bit integers. */
+  readonly int8: JobReport;
+  readonly seconds: number;
+  readonly warnings: readonly ReportWarning[];
+};
+
 export type Report =
   | InspectReport
   | CheckReport
@@ -302,6 +320,12 @@ export type Report =
   | BitMatchReport
   | CalibrateQuantReluReport
   | RefineNetworkReport
+  | TrainReport
+  | TestReport
+  | DatasetShowReport
+  | DatasetLmdbReport
+  | FinetuneReport
+  | DemoReport
   | JobReport;
 
 export type SchemaId = Report["schema"];

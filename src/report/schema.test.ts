@@ -2,8 +2,12 @@ import { describe, expect, test } from "vitest";
 import { sampleBitMatch } from "../../test/bit-match-sample.ts";
 import { sampleCheck } from "../../test/check-sample.ts";
 import { sampleConvert, samplePredict } from "../../test/convert-sample.ts";
+import { sampleDatasetLmdb, sampleDatasetShow } from "../../test/dataset-sample.ts";
+import { sampleDemo } from "../../test/demo-sample.ts";
+import { sampleFinetune } from "../../test/finetune-sample.ts";
 import { sampleCalibrateQuantRelu, sampleRefineNetwork } from "../../test/mdk-sample.ts";
 import * as sample from "../../test/report-sample.ts";
+import { sampleTest, sampleTrain } from "../../test/train-sample.ts";
 import { toJson } from "./json.ts";
 import { checkSchema, type JsonSchema } from "./json-schema.ts";
 import type { Report } from "./reports.ts";
@@ -24,6 +28,13 @@ const reports: readonly Report[] = [
   sampleBitMatch("pictures"),
   sampleCalibrateQuantRelu(),
   sampleRefineNetwork(),
+  sampleTrain(),
+  sampleTest(),
+  sampleDatasetShow(),
+  sampleDatasetLmdb(),
+  sampleFinetune(),
+  sampleFinetune(true),
+  sampleDemo(),
   sample.sampleJob(),
 ];
 

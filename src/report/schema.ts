@@ -5,6 +5,8 @@
 import { bitMatch } from "./bit-match-schema.ts";
 import { check } from "./check-schema.ts";
 import { convert, predict } from "./convert-schema.ts";
+import { datasetLmdbSchema, datasetShowSchema } from "./dataset-schema.ts";
+import { finetuneSchema } from "./finetune-schema.ts";
 import { exactDb } from "./json.ts";
 import { type JsonSchema, list, oneOf, orNull, pair, record } from "./json-schema.ts";
 import { calibrateQuantReluSchema, refineNetworkSchema } from "./mdk-schema.ts";
@@ -13,6 +15,7 @@ import type {
   CalibrateReport,
   CompareLayer,
   CompareReport,
+  DemoReport,
   EvaluateReport,
   Finding,
   Histogram,
@@ -29,6 +32,7 @@ import type {
   RunReport,
   SchemaId,
 } from "./reports.ts";
+import { testSchema, trainSchema } from "./train-schema.ts";
 
 const text: JsonSchema = { type: "string" };
 const textOrNull: JsonSchema = { type: ["string", "null"] };
@@ -251,6 +255,16 @@ const job: JsonSchema = record<JobReport>({
   reproduction: orNull(reproduction),
 });
 
+const demo: JsonSchema = record<DemoReport>({
+  schema: schemaId("inlay.demo/1"),
+  out: text,
+  finetune: finetuneSchema,
+  untuned: convert,
+  int8: job,
+  seconds,
+  warnings,
+});
+
 /** A report's schema as a document of its own. */
 const document = (id: SchemaId, schema: JsonSchema): JsonSchema => ({
   $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -275,5 +289,11 @@ export const reportSchemas: Readonly<Record<Report["schema"], JsonSchema>> = {
     calibrateQuantReluSchema,
   ),
   "inlay.refine-network/1": document("inlay.refine-network/1", refineNetworkSchema),
+  "inlay.train/1": document("inlay.train/1", trainSchema),
+  "inlay.test/1": document("inlay.test/1", testSchema),
+  "inlay.dataset-show/1": document("inlay.dataset-show/1", datasetShowSchema),
+  "inlay.dataset-lmdb/1": document("inlay.dataset-lmdb/1", datasetLmdbSchema),
+  "inlay.finetune/1": document("inlay.finetune/1", finetuneSchema),
+  "inlay.demo/1": document("inlay.demo/1", demo),
   "inlay.report/1": document("inlay.report/1", job),
 };

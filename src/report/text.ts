@@ -1,15 +1,19 @@
 /**
  * Any report as text for the terminal: a pure string, coloured only by the style that is passed in.
  */
+import { datasetLmdbText, datasetShowText } from "./dataset-text.ts";
 import type { JobReport, Report } from "./reports.ts";
 import { plainStyle, type Style } from "./table.ts";
 import { bitMatchText } from "./text-bit-match.ts";
 import { checkText } from "./text-check.ts";
 import { convertText, predictText } from "./text-convert.ts";
+import { demoText } from "./text-demo.ts";
+import { finetuneText } from "./text-finetune.ts";
 import { inspectText } from "./text-inspect.ts";
 import { calibrateQuantReluText, refineNetworkText } from "./text-mdk.ts";
 import { quantizeText } from "./text-quantize.ts";
 import { calibrateText, compareText, evaluateText, runText } from "./text-results.ts";
+import { testText, trainText } from "./text-train.ts";
 
 /** The report as lines of text, a newline at the end. Names from files come out without escapes. */
 export function renderText(report: Report, style: Style = plainStyle): string {
@@ -38,6 +42,18 @@ export function renderText(report: Report, style: Style = plainStyle): string {
       return calibrateQuantReluText(report, style);
     case "inlay.refine-network/1":
       return refineNetworkText(report, style);
+    case "inlay.train/1":
+      return trainText(report, style);
+    case "inlay.test/1":
+      return testText(report, style);
+    case "inlay.dataset-show/1":
+      return datasetShowText(report, style);
+    case "inlay.dataset-lmdb/1":
+      return datasetLmdbText(report, style);
+    case "inlay.finetune/1":
+      return finetuneText(report, style);
+    case "inlay.demo/1":
+      return demoText(report, style);
     case "inlay.report/1":
       return jobText(report, style);
   }

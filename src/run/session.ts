@@ -5,7 +5,7 @@
 import type { Runtime, Values } from "../engine/runtime.ts";
 import { InlayError, workError } from "../error.ts";
 import { lowerToOnnx } from "../formats/onnx/lower.ts";
-import { type Graph, nodeMap } from "../ir/graph.ts";
+import { type Graph, nodeMap, sweep } from "../ir/graph.ts";
 import { hostIds, readByHost } from "../ir/host.ts";
 import { inferTypes, withBatch } from "../ir/infer.ts";
 import type { Node } from "../ir/ops.ts";
@@ -79,14 +79,22 @@ function splitAtHost(graph: Graph, taps: readonly string[]): Parts {
   const outputs = new Set([...wanted.filter((id) => !onHost.has(id)), ...read.filter(computed)]);
   const constants = new Set(read.filter((id) => nodes.get(id)?.op === "const"));
   return {
-    device: {
+    device: needed({
       ...graph,
       nodes: graph.nodes.filter((node) => !onHost.has(node.id)),
       outputs: [...outputs].map((id) => ({ name: id, id })),
-    },
+    }),
     host: graph.nodes.filter(({ id }) => onHost.has(id) || constants.has(id)),
     wanted,
   };
+}
+
+/**
+ * Without what nobody asks for: large layers may stand behind the last value. A graph with an operator that only the
+ * runtime may know stays whole, so that a job which cannot end well is told so by its first session.
+ */
+function needed(graph: Graph): Graph {
+  return graph.nodes.some(({ op }) => op === "opaque") ? graph : sweep(graph);
 }
 
 /** Runs the host's nodes on the values that were fed or computed before them. */

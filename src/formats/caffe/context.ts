@@ -6,9 +6,11 @@ import { type InlayError, inputError } from "../../error.ts";
 import { freshId } from "../../ir/graph.ts";
 import { apply, type Node, type Op, type Ops } from "../../ir/ops.ts";
 import { shapeRules } from "../../ir/shape-rules.ts";
+import type { BatchStatistics } from "../../ir/training.ts";
 import type { OnWarning } from "../../notice.ts";
 import { formatShape, maxElements, type Shape } from "../../tensor/shape.ts";
 import type { Tensor, TensorType } from "../../tensor/tensor.ts";
+import type { Phase } from "./phase.ts";
 import type { LayerParameter } from "./schema/schema.ts";
 import { layerWeight, type WeightSpec, type WeightStore } from "./weights.ts";
 
@@ -18,6 +20,15 @@ export type Builder = {
   readonly types: Map<string, TensorType | undefined>;
   readonly store: WeightStore;
   readonly onWarning: OnWarning;
+  /** Where a network is read to be trained or tested: what the graph alone does not tell. */
+  readonly training?: TrainingRecord | undefined;
+};
+
+export type TrainingRecord = {
+  readonly phase: Phase;
+  /** Batch norms by where they take their statistics from. */
+  readonly fromBatch: BatchStatistics[];
+  readonly stored: BatchStatistics[];
 };
 
 export type LayerContext = {
@@ -31,8 +42,8 @@ export type LayerContext = {
   readonly inputs: readonly string[];
 };
 
-/** Adds the layer's nodes and gives the ids of its tops, in order. */
-export type LayerImporter = (context: LayerContext) => readonly string[];
+/** Adds the layer's nodes and gives the ids of its tops, in order; undefined for a number that no layer can read. */
+export type LayerImporter = (context: LayerContext) => readonly (string | undefined)[];
 
 /** Id of input `index`. Throws where the layer has fewer bottoms. */
 export function inputOf(context: LayerContext, index: number): string {

@@ -3,7 +3,7 @@
  * as the activation that they contain, and nothing that measures.
  */
 import type { OnWarning } from "../../notice.ts";
-import { isIncluded, type TestState } from "./phase.ts";
+import { isIncluded, type NetState } from "./phase.ts";
 import type { LayerParameter } from "./schema/schema.ts";
 
 /** Layers that give data from outside. Only the first top is data; the others are labels. */
@@ -42,7 +42,7 @@ const measures: ReadonlySet<string> = new Set([
 /** The layers to deploy, in order. `Silence` layers stay: they say that a blob is no output. */
 export function deployLayers(
   layers: readonly LayerParameter[],
-  state: TestState,
+  state: NetState,
   onWarning: OnWarning,
 ): readonly LayerParameter[] {
   const included = layers.filter((layer) => isIncluded(layer, state));

@@ -6,6 +6,7 @@ import { inputError } from "../../error.ts";
 import type { OnWarning } from "../../notice.ts";
 import type { Message, MessageInit } from "../../protobuf/schema.ts";
 import { decodeText, parseText, printText } from "../../protobuf/text.ts";
+import { joinBytes } from "../../tensor/chunks.ts";
 import { decodeNet, encodeNet } from "./kit-numbers.ts";
 import {
   type CaffeSchema,
@@ -55,5 +56,5 @@ export function readCaffemodel(file: NamedBytes): NetParameter {
 
 /** A message as caffemodel. */
 export function writeCaffemodel(net: MessageInit<CaffeSchema, "NetParameter">): Uint8Array {
-  return encodeNet(net);
+  return joinBytes(encodeNet(net));
 }

@@ -1,9 +1,10 @@
 /**
  * Normalization and affine layers: BatchNorm, Scale, Bias, LRN, SSD's Normalize.
  */
+import { storedStatistic } from "../../ir/training-state.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import { normalizeAxis } from "../../tensor/shape.ts";
-import { float32, type Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import {
   constant,
   emit,
@@ -20,7 +21,8 @@ import { layerWeight } from "./weights.ts";
 /** Caffe keeps sums: mean and variance are divided by the third blob, a count (0 gives zeros). */
 const importBatchNorm: LayerImporter = (context) => {
   const param = context.layer.batch_norm_param;
-  if (param?.use_global_stats === false) {
+  const { training } = context.builder;
+  if (param?.use_global_stats === false && training === undefined) {
     context.builder.onWarning({
       id: "batch-statistics",
       message: `${context.label} has use_global_stats: false; the stored statistics are used`,
@@ -29,17 +31,18 @@ const importBatchNorm: LayerImporter = (context) => {
   const shape = [shapeOf(context, 0)[1] ?? 1];
   const store = (index: number, wanted: Shape): Tensor<"float32"> =>
     layerWeight(context.builder.store, context.layer, { index, count: 3, shape: wanted });
-  const count = store(2, [1]).data[0] ?? 0;
-  const factor = count === 0 ? 0 : Math.fround(1 / count);
-  const scaled = (index: number): Tensor<"float32"> =>
-    float32(
-      shape,
-      store(index, shape).data.map((sum) => sum * factor),
-    );
-  const mean = constant(context, "mean", scaled(0));
-  const variance = constant(context, "variance", scaled(1));
+  const sums = [store(0, shape), store(1, shape), store(2, [1])] as const;
+  const mean = constant(context, "mean", storedStatistic(sums[0], sums[2]));
+  const variance = constant(context, "variance", storedStatistic(sums[1], sums[2]));
   const epsilon = setting("BatchNormParameter", param, "eps");
-  return [emit(context, "batchNorm", [inputOf(context, 0), mean, variance], { epsilon })];
+  const id = emit(context, "batchNorm", [inputOf(context, 0), mean, variance], { epsilon });
+  if (training !== undefined) {
+    const isStored = param?.use_global_stats ?? training.phase === "TEST";
+    const fraction = setting("BatchNormParameter", param, "moving_average_fraction");
+    const list = isStored ? training.stored : training.fromBatch;
+    list.push({ id, layer: context.layer.name ?? "", fraction, sums });
+  }
+  return [id];
 };
 
 /** The dimensions of the input that a learned factor covers. */

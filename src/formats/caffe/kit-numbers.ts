@@ -6,8 +6,9 @@
  *   prints (where QuantReLU has 302): the layer's type tells.
  * - 8, 9, 10 of the transformation are numbers in the kit and messages in SSD's Caffe: the wire type tells.
  */
-import { decode, encode } from "../../protobuf/binary.ts";
+import { decode, encode, encodeChunks } from "../../protobuf/binary.ts";
 import type { Message, MessageInit } from "../../protobuf/schema.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
 import { caffeNetMessages } from "./schema/net-messages.ts";
 import {
   type CaffeSchema,
@@ -49,8 +50,9 @@ export function decodeNet(bytes: Uint8Array, options: DecodeOptions): NetParamet
 }
 
 /** A network as caffemodel, with the kit's numbers. */
-export function encodeNet(net: MessageInit<CaffeSchema, "NetParameter">): Uint8Array {
-  return encode(caffeSchema, "NetParameter", { ...net, layer: net.layer?.map(withKitNumbers) });
+export function encodeNet(net: MessageInit<CaffeSchema, "NetParameter">): Chunks {
+  const layer = net.layer?.map(withKitNumbers);
+  return encodeChunks(caffeSchema, "NetParameter", { ...net, layer });
 }
 
 /** The layer with the fields in question where its type wants them; in any other layer they stay unknown. */

@@ -54,7 +54,8 @@ export function readCaffe(options: ReadCaffeOptions): Graph {
   return sweep(graph);
 }
 
-function layersOf(net: NetParameter, file: string): readonly LayerParameter[] {
+/** A network's layers in today's form: at least one. Throws where there are none, or too many. */
+export function layersOf(net: NetParameter, file: string): readonly LayerParameter[] {
   const layers = upgradeLayers(net, file);
   if (layers.length > maxLayers) {
     throw inputError("too many layers", {
@@ -107,7 +108,8 @@ function checkWeights(store: WeightStore, file: string, onWarning: OnWarning): v
   }
 }
 
-function list(names: Iterable<string>): string {
+/** Names for a message: the first ten, and how many more there are. */
+export function list(names: Iterable<string>): string {
   const all = [...names];
   const rest = all.length - 10;
   return rest > 0 ? `${all.slice(0, 10).join(", ")} and ${rest} more` : all.join(", ");

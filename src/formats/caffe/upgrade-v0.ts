@@ -114,12 +114,22 @@ export function upgradeV0(layers: readonly V1LayerParameter[]): readonly LayerPa
     const upgrade = upgrades[layer.type ?? ""];
     if (upgrade === undefined) throw unknownLayer(layer.name, layer.type);
     const { name, blobs } = layer;
-    const same = { name, blobs, bottom: bottoms, top: connection.top };
+    const param = multipliers(layer);
+    const same = { name, blobs, param, bottom: bottoms, top: connection.top };
     result.push(
       create(caffeSchema, "LayerParameter", { ...same, ...upgrade(layer, padding?.pad) }),
     );
   }
   return result;
+}
+
+/** Factors on learning rate and weight decay, blob by blob. */
+function multipliers({ blobs_lr, weight_decay }: V0LayerParameter): LayerInit["param"] {
+  const count = Math.max(blobs_lr.length, weight_decay.length);
+  return Array.from({ length: count }, (_, at) => ({
+    lr_mult: blobs_lr[at],
+    decay_mult: weight_decay[at],
+  }));
 }
 
 function unknownLayer(name: string | undefined, type: string | undefined): Error {

@@ -1,6 +1,6 @@
 /**
  * Caffe's old network messages in today's form: `layers` of 2014 (V1, enum types), of 2013 (V0, one
- * flat message), and input fields as Input layers. Only what inference needs is carried over.
+ * flat message), and input fields as Input layers. What inference and training need is carried over.
  */
 import { inputError } from "../../error.ts";
 import { create } from "../../protobuf/create.ts";
@@ -78,7 +78,13 @@ function upgradeV1(layer: V1LayerParameter): LayerParameter {
       got: `${type}`,
     });
   }
-  const params = param.map((owner) => ({ name: owner }));
+  const count = Math.max(param.length, blobs_lr.length, weight_decay.length);
+  const params = Array.from({ length: count }, (_, at) => ({
+    name: param[at],
+    share_mode: blob_share_mode[at],
+    lr_mult: blobs_lr[at],
+    decay_mult: weight_decay[at],
+  }));
   return layerOf({ ...same, type: name, param: params });
 }
 

@@ -3,10 +3,10 @@
  * and filled where the prototxt says with which constant.
  */
 import { inputError } from "../../error.ts";
-import type { MessageInit } from "../../protobuf/schema.ts";
 import { elementCount, formatShape, type Shape } from "../../tensor/shape.ts";
 import { float32, type Tensor } from "../../tensor/tensor.ts";
-import { type BlobProto, type CaffeSchema, type LayerParameter, setting } from "./schema/schema.ts";
+import { type Filler, fillBlob, fillFixed } from "./fillers.ts";
+import type { BlobProto, LayerParameter } from "./schema/schema.ts";
 
 /** The blobs of a file by layer name, and who shares whose. Collects what is missing. */
 export type WeightStore = {
@@ -17,8 +17,14 @@ export type WeightStore = {
   readonly used: Set<string>;
   /** Layers that have no weights: neither in the file nor by a constant filler. */
   readonly missing: Set<string>;
-  /** Layers whose weights come from a constant filler. */
+  /** Layers whose weights come from a filler. */
   readonly filled: Set<string>;
+  /** Where random fillers are thrown, too: what they depend on. Undefined: such weights are missing. */
+  readonly seed: number | undefined;
+  /** Values that a seed made up for named parameters, which other layers may share. */
+  readonly shared: Map<string, Float32Array>;
+  /** Layers whose blobs in the file do not fit and are made up instead; undefined where that is an error. */
+  readonly unfit: Set<string> | undefined;
   /** How many values may still be made up, by fillers or as zeros. */
   room: number;
 };
@@ -26,16 +32,19 @@ export type WeightStore = {
 /** Weights that no file backs are bounded: 800 MB. */
 const maxMadeUp = 200_000_000;
 
+/**
+ * The weights of a file for these layers. With a `seed`, what the file does not have is made up by any filler, and as
+ * zeros where there is none: initial values for training, a function of the seed, the layer's name and the blob's index.
+ */
 export function weightStore(
   layers: readonly LayerParameter[],
   trained: readonly LayerParameter[] | undefined,
+  options: {
+    readonly seed?: number | undefined;
+    /** Whether a layer whose blobs have other shapes is made up. */
+    readonly ignoreMismatch?: boolean | undefined;
+  } = {},
 ): WeightStore {
-  const owners = new Map<string, string>();
-  for (const layer of layers) {
-    for (const { name } of layer.param) {
-      if (name && !owners.has(name)) owners.set(name, layer.name ?? "");
-    }
-  }
   const blobs = new Map<string, readonly BlobProto[]>();
   for (const layer of trained ?? []) {
     const name = layer.name ?? "";
@@ -44,12 +53,25 @@ export function weightStore(
   const found = trained === undefined ? undefined : blobs;
   return {
     blobs: found,
-    owners,
+    owners: ownersOf(layers),
     used: new Set(),
     missing: new Set(),
     filled: new Set(),
+    seed: options.seed,
+    shared: new Map(),
+    unfit: options.ignoreMismatch === true ? new Set() : undefined,
     room: maxMadeUp,
   };
+}
+
+function ownersOf(layers: readonly LayerParameter[]): WeightStore["owners"] {
+  const owners = new Map<string, string>();
+  for (const layer of layers) {
+    for (const { name } of layer.param) {
+      if (name && !owners.has(name)) owners.set(name, layer.name ?? "");
+    }
+  }
+  return owners;
 }
 
 /** A weight that a layer needs. */
@@ -58,7 +80,7 @@ export type WeightSpec = {
   /** How many blobs the layer has. */
   readonly count: number;
   readonly shape: Shape;
-  readonly filler?: MessageInit<CaffeSchema, "FillerParameter"> | undefined;
+  readonly filler?: Filler | undefined;
 };
 
 /** Blob `index` of the layer as float32 of the wanted shape. Throws where file and layer differ. */
@@ -70,33 +92,98 @@ export function layerWeight(
   const name = layer.name ?? "";
   const owner = store.owners.get(layer.param[spec.index]?.name ?? "") ?? name;
   const blobs = store.blobs?.get(name) ?? store.blobs?.get(owner);
-  if (blobs === undefined) return withoutBlob(store, name, spec);
+  if (blobs === undefined || store.unfit?.has(name)) return withoutBlob(store, layer, spec);
   store.used.add(name).add(owner);
   const label = `${layer.type} "${name}"`;
   const blob = blobs[spec.index];
-  if (blob === undefined || blobs.length !== spec.count) {
+  const isCounted = blob !== undefined && blobs.length === spec.count;
+  const found = isCounted ? blobTensor(blob, `${label} blob ${spec.index}`) : undefined;
+  if (found !== undefined && isSameShape(found.shape, spec.shape)) {
+    return float32(spec.shape, found.data);
+  }
+  if (store.unfit !== undefined) {
+    store.unfit.add(name);
+    return withoutBlob(store, layer, spec);
+  }
+  const more =
+    store.seed === undefined ? "" : "; with --ignore-shape-mismatch the layer starts anew";
+  if (found === undefined) {
     throw inputError("the layer has another number of weight blobs in the file", {
       node: label,
       expected: `${spec.count}`,
       got: `${blobs.length}`,
-      hint: "Prototxt and caffemodel do not belong together, or bias_term differs",
+      hint: `Prototxt and caffemodel do not belong together, or bias_term differs${more}`,
     });
   }
-  return fittedBlob(blob, spec.shape, `${label} blob ${spec.index}`);
+  throw inputError("the weights in the file have another shape than the layer needs", {
+    node: `${label} blob ${spec.index}`,
+    expected: formatShape(spec.shape),
+    got: formatShape(found.shape),
+    hint: `Prototxt and caffemodel do not belong together, or the input size differs${more}`,
+  });
 }
 
-function withoutBlob(store: WeightStore, name: string, spec: WeightSpec): Tensor<"float32"> {
-  store.room -= elementCount(spec.shape);
-  if (store.room < 0) {
-    throw inputError("the network is too large to make up its weights", {
-      node: `layer "${name}"`,
-      expected: `at most ${maxMadeUp} values`,
-      hint: "Give its caffemodel",
-    });
-  }
-  const data = fill(spec.filler, spec.shape, name);
+function withoutBlob(
+  store: WeightStore,
+  layer: LayerParameter,
+  spec: WeightSpec,
+): Tensor<"float32"> {
+  const name = layer.name ?? "";
+  if (store.seed !== undefined) return float32(spec.shape, initial(store, store.seed, layer, spec));
+  takeRoom(store, name, spec.shape);
+  const data = spec.filler && fillFixed(spec.filler, spec.shape, `layer "${name}"`);
   (data === undefined ? store.missing : store.filled).add(name);
   return float32(spec.shape, data ?? new Float32Array(elementCount(spec.shape)));
+}
+
+/** Initial values for training. A shared parameter has those of its owner, the first layer that names it. */
+function initial(
+  store: WeightStore,
+  seed: number,
+  layer: LayerParameter,
+  { index, shape, filler }: WeightSpec,
+): Float32Array {
+  const [name, parameter] = [layer.name ?? "", layer.param[index]?.name ?? ""];
+  store.filled.add(name);
+  const owned = store.shared.get(parameter);
+  if (owned !== undefined) return sameCount(owned, shape, `layer "${name}"`, parameter);
+  takeRoom(store, name, shape);
+  const given = filler ?? ownFiller(layer, index);
+  const data = fillBlob(given, shape, seed, `${name}/${index}`, `layer "${name}"`);
+  if (parameter !== "") store.shared.set(parameter, data);
+  return data;
+}
+
+/** What Caffe's layers take where the prototxt gives no filler. */
+function ownFiller(layer: LayerParameter, index: number): Filler {
+  // With two bottoms a Scale learns no factor, and its only blob is the bias.
+  const factor = layer.type === "Scale" && layer.bottom.length === 1 && index === 0;
+  if (factor || layer.type === "Normalize") return { value: 1 };
+  return { value: layer.type === "PReLU" ? 0.25 : 0 };
+}
+
+function sameCount(
+  data: Float32Array,
+  shape: Shape,
+  node: string,
+  parameter: string,
+): Float32Array {
+  if (data.length === elementCount(shape)) return data;
+  throw inputError(`the layers that share parameter "${parameter}" need different sizes`, {
+    node,
+    expected: `${data.length} values`,
+    got: formatShape(shape),
+  });
+}
+
+function takeRoom(store: WeightStore, name: string, shape: Shape): void {
+  store.room -= elementCount(shape);
+  if (store.room >= 0) return;
+  throw inputError("the network is too large to make up its weights", {
+    node: `layer "${name}"`,
+    expected: `at most ${maxMadeUp} values`,
+    hint: "Give its caffemodel",
+  });
 }
 
 /** The shape that a blob states: `shape`, or the four numbers of 2013. */
@@ -122,63 +209,11 @@ export function blobTensor(blob: BlobProto, node: string): Tensor<"float32"> {
   return float32(shape, data);
 }
 
-/** The blob in the wanted shape; dimensions of 1 may differ (old files have always four). */
-function fittedBlob(blob: BlobProto, shape: Shape, node: string): Tensor<"float32"> {
-  const found = blobTensor(blob, node);
-  if (formatShape(squeeze(found.shape)) !== formatShape(squeeze(shape))) {
-    throw inputError("the weights in the file have another shape than the layer needs", {
-      node,
-      expected: formatShape(shape),
-      got: formatShape(found.shape),
-      hint: "Prototxt and caffemodel do not belong together, or the input size differs",
-    });
-  }
-  return float32(shape, found.data);
+/** Whether two shapes are the same but for dimensions of 1: old files have always four. */
+function isSameShape(a: Shape, b: Shape): boolean {
+  return formatShape(squeeze(a)) === formatShape(squeeze(b));
 }
 
 function squeeze(shape: Shape): Shape {
   return shape.filter((dim) => dim !== 1);
-}
-
-/** Values of a filler that is no dice: constant, constant_array or bilinear; undefined otherwise. */
-function fill(filler: WeightSpec["filler"], shape: Shape, name: string): Float32Array | undefined {
-  if (filler === undefined) return undefined;
-  const type = setting("FillerParameter", filler, "type");
-  const count = elementCount(shape);
-  const values = filler.value_array ?? [];
-  if (type === "constant_array") {
-    if (values.length > 0 && count % values.length === 0) {
-      return Float32Array.from({ length: count }, (_, at) => values[at % values.length] ?? 0);
-    }
-    throw inputError("value_array must fill the weights a whole number of times", {
-      node: `layer "${name}"`,
-      expected: `a divisor of ${count} values`,
-      got: `${values.length}`,
-    });
-  }
-  if (values.length > 0) {
-    throw inputError("a filler with value_array is of type constant_array", {
-      node: `layer "${name}"`,
-      got: `"${type}"`,
-    });
-  }
-  if (type === "constant") {
-    return new Float32Array(count).fill(setting("FillerParameter", filler, "value"));
-  }
-  return type === "bilinear" ? bilinearKernel(shape) : undefined;
-}
-
-/**
- * Caffe's bilinear filler: the same tent in every kernel of a square [.., .., k, k] blob. Builds of
- * before 2017 set the top of the tent aside where k is odd.
- */
-function bilinearKernel(shape: Shape): Float32Array {
-  const k = shape.at(-1) ?? 1;
-  const factor = Math.ceil(k / 2);
-  const centre = (k - 1) / (2 * factor);
-  const tent = (at: number): number => 1 - Math.abs(at / factor - centre);
-  return Float32Array.from(
-    { length: elementCount(shape) },
-    (_, at) => tent(at % k) * tent(Math.floor(at / k) % (shape.at(-2) ?? 1)),
-  );
 }

@@ -4,6 +4,7 @@
  */
 import { type Graph, sweep } from "../../ir/graph.ts";
 import { apply, type Node, type OpTable } from "../../ir/ops.ts";
+import { type Chunks, joinBytes } from "../../tensor/chunks.ts";
 import {
   blobOf,
   directOutputs,
@@ -38,7 +39,8 @@ import {
   exportResize,
   exportSlice,
 } from "./export-shape.ts";
-import { writeCaffemodel, writePrototxt } from "./files.ts";
+import { writePrototxt } from "./files.ts";
+import { encodeNet } from "./kit-numbers.ts";
 import type { LayerInit } from "./schema/schema.ts";
 
 type Layers = LayerInit | readonly LayerInit[];
@@ -136,6 +138,12 @@ const exporters: OpTable<[context: ExportContext], Layers> = {
  * no float32. Throws for an operator, shape or pad that Caffe's layers cannot say.
  */
 export function writeCaffe(graph: Graph): { prototxt: string; caffemodel: Uint8Array } {
+  const { prototxt, caffemodel } = writeCaffeChunks(graph);
+  return { prototxt, caffemodel: joinBytes(caffemodel) };
+}
+
+/** The same; large weights in the caffemodel are views of the graph's tensors. */
+export function writeCaffeChunks(graph: Graph): { prototxt: string; caffemodel: Chunks } {
   const context = exportContext(sweep(graph));
   const computed = context.graph.nodes.flatMap((node) => apply(exporters, node, context));
   const data = [...context.asData].map((id) => parameterLayer(context, id));
@@ -143,7 +151,7 @@ export function writeCaffe(graph: Graph): { prototxt: string; caffemodel: Uint8A
   const bare = layer.map(({ blobs: _, ...rest }) => rest);
   return {
     prototxt: writePrototxt("NetParameter", { name: graph.name, layer: bare }),
-    caffemodel: writeCaffemodel({ name: graph.name, layer }),
+    caffemodel: encodeNet({ name: graph.name, layer }),
   };
 }
 

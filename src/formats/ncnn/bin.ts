@@ -3,8 +3,9 @@
  * bytes. Large ones begin with a word that tells how they are stored.
  */
 import { inputError } from "../../error.ts";
+import { bytesOf, type Chunks } from "../../tensor/chunks.ts";
 import { fromHalf, toHalf } from "./half.ts";
-import type { NcnnLayer, Weights } from "./layer.ts";
+import type { NcnnLayer } from "./layer.ts";
 
 /** Storage flags of ncnn that we know: float32, and half precision. */
 const flags = { float32: 0, half: 0x01306b47 } as const;
@@ -12,41 +13,24 @@ const flags = { float32: 0, half: 0x01306b47 } as const;
 /** Length as a multiple of four: `5 -> 8`. */
 const aligned = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
-function sizeOf({ data, flagged }: Weights, half: boolean): number {
-  if (!flagged) return data.length * 4;
-  return 4 + (half ? aligned(data.length * 2) : data.length * 4);
+/**
+ * The file. Weights as float32 stay where they are. With `half` flagged weights are halves; a weight beyond their range
+ * is an error.
+ */
+export function encodeBin(layers: readonly NcnnLayer[], half: boolean): Chunks {
+  return layers.flatMap(({ name, weights }) =>
+    weights.flatMap(({ data, flagged }) => {
+      if (!flagged) return [bytesOf(data)];
+      const values = half ? halves(data, name) : bytesOf(data);
+      return [bytesOf(Uint32Array.of(half ? flags.half : flags.float32)), values];
+    }),
+  );
 }
 
-/** The file. With `half` flagged weights are halves; a weight beyond their range is an error. */
-export function encodeBin(layers: readonly NcnnLayer[], half: boolean): Uint8Array {
-  const total = layers
-    .flatMap((layer) => layer.weights)
-    .reduce((sum, weights) => sum + sizeOf(weights, half), 0);
-  const view = new DataView(new ArrayBuffer(total));
-  let at = 0;
-  for (const { name, weights } of layers) {
-    for (const one of weights) {
-      writeWeights(view, at, one, half, name);
-      at += sizeOf(one, half);
-    }
-  }
-  return new Uint8Array(view.buffer);
-}
-
-function writeWeights(
-  view: DataView,
-  at: number,
-  { data, flagged }: Weights,
-  half: boolean,
-  layer: string,
-): void {
-  const asHalves = flagged && half;
-  if (flagged) view.setUint32(at, asHalves ? flags.half : flags.float32, true);
-  const first = flagged ? at + 4 : at;
-  data.forEach((value, index) => {
-    if (asHalves) view.setUint16(first + index * 2, halfBits(value, layer), true);
-    else view.setFloat32(first + index * 4, value, true);
-  });
+function halves(data: Float32Array, layer: string): Uint8Array {
+  const view = new DataView(new ArrayBuffer(aligned(data.length * 2)));
+  for (const [at, value] of data.entries()) view.setUint16(at * 2, halfBits(value, layer), true);
+  return bytesOf(view);
 }
 
 function halfBits(value: number, layer: string): number {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InlayError } from "../../error.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { joinBytes } from "../../tensor/chunks.ts";
 import { readNcnn } from "./read.ts";
 import { writeNcnn } from "./write.ts";
 
@@ -153,7 +154,8 @@ describe("a network of other tools", () => {
 });
 
 describe("damage", () => {
-  const { param, paramBinary, bin } = writeNcnn(read(foreign, foreignBin));
+  const { param, paramBinary, bin: chunks } = writeNcnn(read(foreign, foreignBin));
+  const bin = joinBytes(chunks);
   const readBinary = (bytes: Uint8Array): Graph =>
     readNcnn({ paramBinary: { name: "p", content: bytes }, bin: { name: "b", content: bin } });
 

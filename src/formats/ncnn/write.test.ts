@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InlayError } from "../../error.ts";
-import type { Graph } from "../../ir/graph.ts";
+import { constantOf, type Graph, nodeMap } from "../../ir/graph.ts";
+import { type Chunks, joinBytes } from "../../tensor/chunks.ts";
 import { float32 } from "../../tensor/tensor.ts";
 import { floatText } from "./print-param.ts";
 import { readNcnn } from "./read.ts";
@@ -26,7 +27,8 @@ const small: Graph = {
   opsets: {},
 };
 
-const words = (bytes: Uint8Array): readonly number[] => {
+const words = (...chunks: Chunks): readonly number[] => {
+  const bytes = joinBytes(chunks);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / 4 }, (_, at) => view.getInt32(at * 4, true));
 };
@@ -60,12 +62,14 @@ describe("the files of a small network, computed by hand", () => {
   });
 
   test("weights: the flag of float32, the weights, the bias without a flag", () => {
-    expect(words(bin)).toEqual([0, one, minusTwo, half]);
+    expect(words(...bin)).toEqual([0, one, minusTwo, half]);
+    const weight = constantOf(nodeMap(small).get("w"));
+    expect(bin[1]?.buffer).toBe(weight?.data.buffer);
   });
 
   test("weights as halves: their flag, and a multiple of four bytes", () => {
     const { bin: halves } = writeNcnn(small, { half: true });
-    expect(words(halves)).toEqual([0x01306b47, (0xc000 << 16) | 0x3c00, half]);
+    expect(words(...halves)).toEqual([0x01306b47, (0xc000 << 16) | 0x3c00, half]);
     const odd = float32([3, 2, 1, 1], [1, 1, 1, 1, 1, 65520]);
     const nodes = small.nodes.map((node) =>
       node.id === "w" ? { ...node, attrs: { tensor: odd } } : node,
@@ -77,7 +81,7 @@ describe("the files of a small network, computed by hand", () => {
     expect(() => writeNcnn(wide, { half: true })).toThrow(
       "conv: a weight does not fit half precision",
     );
-    expect(words(writeNcnn(wide).bin)).toHaveLength(7);
+    expect(words(...writeNcnn(wide).bin)).toHaveLength(7);
   });
 
   test("three halves take eight bytes", () => {
@@ -88,7 +92,8 @@ describe("the files of a small network, computed by hand", () => {
       { op: "linear", id: "fc", inputs: ["x", "w"], attrs: {} },
     ];
     const graph = { name: "g", nodes, outputs: [{ name: "fc", id: "fc" }], opsets: {} };
-    expect(words(writeNcnn(graph, { half: true }).bin)).toEqual([0x01306b47, 0x40003c00, 0x4200]);
+    const { bin } = writeNcnn(graph, { half: true });
+    expect(words(...bin)).toEqual([0x01306b47, 0x40003c00, 0x4200]);
   });
 });
 
@@ -137,7 +142,10 @@ describe("names", () => {
     }
     expect(lines.at(-1)).toMatch(/ the_end$/);
     const { param, bin } = writeNcnn(graph);
-    const files = { param: { name: "p", content: param }, bin: { name: "b", content: bin } };
+    const files = {
+      param: { name: "p", content: param },
+      bin: { name: "b", content: joinBytes(bin) },
+    };
     expect(readNcnn(files).outputs.map(({ name }) => name)).toEqual(["the_end"]);
   });
 

@@ -5,6 +5,7 @@
 import { usageError } from "../../error.ts";
 import { type Graph, sweep } from "../../ir/graph.ts";
 import { apply, type Node, type OpTable } from "../../ir/ops.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
 import { encodeBin } from "./bin.ts";
 import { withSplits, withUniqueNames } from "./connect.ts";
 import { exportArithmetic, exportBias, exportConst, exportScale } from "./export-arithmetic.ts";
@@ -139,7 +140,8 @@ export type WriteNcnnOptions = {
 export type NcnnFiles = {
   readonly param: string;
   readonly paramBinary: Uint8Array;
-  readonly bin: Uint8Array;
+  /** Large: views of the graph's tensors where they are written as they are. */
+  readonly bin: Chunks;
 };
 
 /**

@@ -37,6 +37,8 @@ export type Builder = {
     attributes: Attributes,
     suffixes: readonly string[],
   ) => string[];
+  /** A name that nothing has yet, in the node that is being written. */
+  readonly fresh: (base: string) => string;
   /** Adds a node as it is. */
   readonly emitNode: (node: OnnxInit<"NodeProto">) => void;
   /** Adds a constant of our own and gives its name. */
@@ -102,6 +104,7 @@ export function createBuilder(
       push(opType, inputs, attributes, names);
       return names;
     },
+    fresh: (base) => fresh(`${state.current}/${base}`),
     emitNode: (node) => {
       state.nodes.push(node);
     },

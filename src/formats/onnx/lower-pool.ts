@@ -12,28 +12,28 @@ import { type Attributes, int, ints } from "./attribute.ts";
 import type { Builder } from "./builder.ts";
 import { emitPad } from "./lower-pad.ts";
 
-type PoolNode = Node & { readonly attrs: PoolAttrs };
+export type PoolNode = Node & { readonly attrs: PoolAttrs };
 
 /** Elements of the kernel of ones that stands in for a dilated average. */
 const maxOnes = 2 ** 24;
 
 const none: Pads = [0, 0, 0, 0];
 /** Below every float32 that a network gives; -Infinity would do too, but breaks quantizers. */
-const lowest = -3.4028234663852886e38;
+export const lowest: number = -3.4028234663852886e38;
 
 /** Overhang of the last windows [h, w]. A known shape is needed only where there can be any. */
-function overhangOf(node: PoolNode, builder: Builder): Pair {
+export function overhangOf(node: PoolNode, builder: Builder): Pair {
   if (!node.attrs.ceil) return [0, 0];
   const [, , h, w] = asNchw(builder.typeOf(node.inputs[0] ?? "").shape, describe(node));
   return poolGeometry([h, w], node.attrs, describe(node)).overhang;
 }
 
-function grown(pads: Pads, [bottom, right]: Pair): Pads {
+export function grown(pads: Pads, [bottom, right]: Pair): Pads {
   return [pads[0], pads[1], pads[2] + bottom, pads[3] + right];
 }
 
 /** ONNX Runtime wants pads smaller than the kernel. */
-function fits(pads: Pads, kernel: Pair): boolean {
+export function fits(pads: Pads, kernel: Pair): boolean {
   return pads.every((pad, side) => pad < kernel[side % 2 === 0 ? 0 : 1]);
 }
 
@@ -79,7 +79,7 @@ export function lowerAvgPool(node: Node<"avgPool">, builder: Builder): void {
   emitAverage(node, builder, node.inputs[0] ?? "", node.attrs.countPad, node.id);
 }
 
-function emitAverage(
+export function emitAverage(
   node: PoolNode,
   builder: Builder,
   input: string,
@@ -110,7 +110,7 @@ function emitAverage(
 }
 
 /** How many pixels count along one axis, for each output position. */
-function countsAlong(node: PoolNode, input: Pair, countPad: boolean, axis: 0 | 1): number[] {
+export function countsAlong(node: PoolNode, input: Pair, countPad: boolean, axis: 0 | 1): number[] {
   const { kernel, stride, dilation, pads } = node.attrs;
   const trailing = axis === 0 ? 2 : 3;
   const low = countPad ? 0 : pads[axis];

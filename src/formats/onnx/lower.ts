@@ -29,7 +29,7 @@ export type LowerOptions = {
 };
 
 /** The version written where nothing asks for another. */
-const defaultOpset = 17;
+export const defaultOpset = 17;
 const oldestOpset = 7;
 const opsetOf16Bit = 21;
 
@@ -69,7 +69,7 @@ export function lowerToModel(graph: Graph, options: LowerOptions = {}): OnnxInit
     value_info: batch === undefined ? declaredResults(sized, types, outputs) : [],
   };
   const named = options.outputNames === "outputs" ? renameOutputs(message, sized.outputs) : message;
-  return modelOf(named, graph, opset);
+  return modelOf(named, graph.opsets, opset);
 }
 
 /** Opaque nodes hold only for the version they were written for. */
@@ -127,12 +127,21 @@ function declaredResults(
   });
 }
 
+/** The bytes of a model around a graph. `opsets` are versions of further domains. */
+export function encodeModel(
+  graph: OnnxInit<"GraphProto">,
+  opsets: Graph["opsets"],
+  opset: number = defaultOpset,
+): Uint8Array {
+  return encode(onnxSchema, "ModelProto", modelOf(graph, opsets, opset));
+}
+
 function modelOf(
   graph: OnnxInit<"GraphProto">,
-  source: Graph,
+  opsets: Graph["opsets"],
   opset: number,
 ): OnnxInit<"ModelProto"> {
-  const others = Object.entries(source.opsets).filter(([domain]) => domain !== "");
+  const others = Object.entries(opsets).filter(([domain]) => domain !== "");
   return {
     ir_version: irVersion(opset),
     producer_name: "inlay",

@@ -3,11 +3,12 @@
  * and convert there. Upsampling is written as the frozen Deconvolution that the kit asks for.
  */
 import { InlayError } from "../../error.ts";
-import { writeCaffe } from "../../formats/caffe/write.ts";
+import { writeCaffeChunks } from "../../formats/caffe/write.ts";
 import { freshId, type Graph, nodeMap } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
 import type { Node } from "../../ir/ops.ts";
 import type { OnWarning } from "../../notice.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
 import { float32 } from "../../tensor/tensor.ts";
 
 /** `<name>.prototxt` and `<name>.caffemodel`; none, with a warning that says why, where a layer has no Caffe form. */
@@ -15,12 +16,12 @@ export function caffeFiles(
   graph: Graph,
   { name, chip, target }: { name: string; chip: ReadonlySet<string>; target: string },
   onWarning: OnWarning | undefined,
-): readonly (readonly [string, Uint8Array])[] {
+): readonly (readonly [string, Chunks])[] {
   try {
-    const { prototxt, caffemodel } = writeCaffe(frozenUpsamplings(graph, chip));
+    const { prototxt, caffemodel } = writeCaffeChunks(frozenUpsamplings(graph, chip));
     const head = `# Refined for ${target}: caps are the chip's, weights are float, as before rounding.\n`;
     return [
-      [`${name}.prototxt`, new TextEncoder().encode(head + prototxt)],
+      [`${name}.prototxt`, [new TextEncoder().encode(head + prototxt)]],
       [`${name}.caffemodel`, caffemodel],
     ];
   } catch (error) {

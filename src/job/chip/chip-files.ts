@@ -1,5 +1,6 @@
 /**
- * From a converted network to the files of its folder, by name and as bytes. Nothing is written here.
+ * From a converted network to the files of its folder, by name and as what is to be written. Nothing is written here.
+ * Weights of the host stand in up to five files: all are views of the same tensors.
  */
 import type { Label } from "../../chips/gti/files/labels.ts";
 import { composeModel } from "../../chips/gti/files/model.ts";
@@ -12,6 +13,8 @@ import type { ChipProgram } from "../../chips/gti/program/program.ts";
 import type { Preprocess } from "../../data/preprocess.ts";
 import { workError } from "../../error.ts";
 import type { OnWarning } from "../../notice.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
+import type { FileContent } from "../file-content.ts";
 import { caffeFiles } from "./caffe-files.ts";
 import { type ChipImage, chipImages } from "./chip-images.ts";
 import { type ChipNetworks, chipNetworks } from "./chip-networks.ts";
@@ -49,12 +52,14 @@ export type ChipFilesOptions = {
 
 export type ChipFiles = {
   /** By name below the folder, with `/`: `debug/common_format/filter.txt`. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly files: ReadonlyMap<string, FileContent>;
   readonly networks: ChipNetworks;
   readonly header: ModelHeader;
   readonly images: readonly ChipImage[];
   /** Data of the model's layers by file. */
-  readonly data: ReadonlyMap<string, Uint8Array>;
+  readonly data: ReadonlyMap<string, Chunks>;
+  /** The content of `modelFile`. */
+  readonly model: Chunks;
 };
 
 /** All files of the folder, in the order in which they are to be written: the model last. */
@@ -69,29 +74,26 @@ export function chipFiles(program: ChipProgram, options: ChipFilesOptions): Chip
   const bytes = images.map((image) => image.bytes);
   const data = modelData(header, bytes, onnx, labels);
   warnAboutDrowned(program, onWarning);
-  const text = (content: string): Uint8Array => new TextEncoder().encode(content);
   const onnxFiles = [...onnx].map(([place, content]) => [hostFiles[place], content] as const);
   const chip = new Set(program.mapping.chip.nodes);
   const about = { name, chip, target: program.target.name };
-  const files = new Map<string, Uint8Array>([
+  const model = packedModel(header, data);
+  const files = new Map<string, FileContent>([
     ...networkFiles(networks, options),
-    ["fullmodel.json", text(fullModelText(header.fullModel))],
+    ["fullmodel.json", fullModelText(header.fullModel)],
     ...data,
     ...onnxFiles,
     ...hostNcnn(part, onWarning),
     ...(options.caffe ? caffeFiles(program.mapping.graph, about, onWarning) : []),
     ...logFiles(program, options),
     ...(options.debug ? debugFiles(program, images, header, data, networks) : []),
-    [options.modelFile, packedModel(header, data)],
+    [options.modelFile, model],
   ]);
-  return { files, networks, header, images, data };
+  return { files, networks, header, images, data, model };
 }
 
 /** The `.model` of a header and data. */
-export function packedModel(
-  { fullModel }: ModelHeader,
-  data: ReadonlyMap<string, Uint8Array>,
-): Uint8Array {
+export function packedModel({ fullModel }: ModelHeader, data: ReadonlyMap<string, Chunks>): Chunks {
   const header = parseJson({ name: fullModel.name, text: fullModelText(fullModel) });
   if (typeof header === "object" && header !== null && !Array.isArray(header)) {
     return composeModel(header as JsonObject, data);
@@ -103,15 +105,13 @@ export function packedModel(
 function networkFiles(
   { template, whole, chips }: ChipNetworks,
   { caffe }: ChipFilesOptions,
-): readonly (readonly [string, Uint8Array])[] {
-  const encode = (network: NetworkJson): Uint8Array =>
-    new TextEncoder().encode(networkText(network));
+): readonly (readonly [string, string])[] {
   return [
-    ...(caffe && template !== undefined ? [["network.json", encode(template)] as const] : []),
-    ...(whole === undefined ? [] : [["net.json", encode(whole)] as const]),
+    ...(caffe && template !== undefined ? [["network.json", networkText(template)] as const] : []),
+    ...(whole === undefined ? [] : [["net.json", networkText(whole)] as const]),
     ...(chips.length < 2
       ? []
-      : chips.map((chip, at) => [`net_chip${at + 1}.json`, encode(chip)] as const)),
+      : chips.map((chip, at) => [`net_chip${at + 1}.json`, networkText(chip)] as const)),
   ];
 }
 
@@ -120,9 +120,9 @@ function debugFiles(
   program: ChipProgram,
   images: readonly ChipImage[],
   { fullModel }: ModelHeader,
-  data: ReadonlyMap<string, Uint8Array>,
+  data: ReadonlyMap<string, Chunks>,
   networks: ChipNetworks,
-): readonly (readonly [string, Uint8Array])[] {
+): readonly (readonly [string, FileContent])[] {
   const texts = (convs: readonly string[], suffix: string) => {
     const { filter, bias } = coefficientTexts(layersOf(program, convs));
     return [
@@ -134,15 +134,16 @@ function debugFiles(
   const layers = layersOf(program, whole);
   const cascade =
     images.length < 2 ? [] : images.flatMap(({ convs }, at) => texts(convs, `_chip${at + 1}`));
-  const net = networks.whole === undefined ? [] : [["net.json", networkText(networks.whole)]];
+  const net =
+    networks.whole === undefined ? [] : [["net.json", networkText(networks.whole)] as const];
   const fc = fcLayers(hostPart(program.mapping));
-  const jsons = [...net, ["fullmodel.json", fullModelText(fullModel)]] as const;
-  const inDebug: readonly (readonly [string, Uint8Array])[] = [
+  const inDebug: readonly (readonly [string, FileContent])[] = [
     ...texts(whole, ""),
     ...cascade,
     ...parameterFiles(layers),
     ...(fc.length === 0 ? [] : [["fc.param", encodeFcParam(fc)] as const]),
-    ...jsons.map(([file = "", content = ""]) => [file, new TextEncoder().encode(content)] as const),
+    ...net,
+    ["fullmodel.json", fullModelText(fullModel)],
     ...data,
   ];
   return inDebug.map(([file, content]) => [`debug/${file}`, content] as const);

@@ -2,7 +2,6 @@
  * Files of a conversion that hold the chip's coefficients as numbers: filter.txt and bias.txt, cnn.param and
  * fxp_shift_bits.txt.
  */
-import { joinBytes } from "../../chips/gti/files/bytes.ts";
 import { coefficientText } from "../../chips/gti/files/coefficients-text.ts";
 import { encodeCnnParam, shiftsText } from "../../chips/gti/files/params.ts";
 import type { ProgramLayer } from "../../chips/gti/program/convert.ts";
@@ -16,13 +15,14 @@ export function layersOf(
   return convs.flatMap((conv) => layers.get(conv) ?? []);
 }
 
-/** The texts of filter.txt and bias.txt of some layers. Large: 24 bytes for each weight. */
+/** The texts of filter.txt and bias.txt of some layers, made while they are read: 24 bytes for each weight. */
 export function coefficientTexts(layers: readonly ProgramLayer[]): {
-  readonly filter: Uint8Array;
-  readonly bias: Uint8Array;
+  readonly filter: Iterable<Uint8Array>;
+  readonly bias: Iterable<Uint8Array>;
 } {
-  const text = (values: readonly Float32Array[]): Uint8Array =>
-    joinBytes([...coefficientText(values)]);
+  const text = (values: readonly Float32Array[]): Iterable<Uint8Array> => ({
+    [Symbol.iterator]: () => coefficientText(values),
+  });
   return {
     filter: text(layers.map(({ weight }) => weight)),
     bias: text(layers.map(({ bias }) => bias)),

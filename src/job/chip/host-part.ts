@@ -7,13 +7,16 @@ import { chipPart } from "../../chips/gti/map/chip-part.ts";
 import type { ChipMapping } from "../../chips/gti/map/mapping.ts";
 import { InlayError } from "../../error.ts";
 import { writeNcnn } from "../../formats/ncnn/write.ts";
-import { lowerToOnnx } from "../../formats/onnx/lower.ts";
+import { lowerToModel } from "../../formats/onnx/lower.ts";
+import { onnxSchema } from "../../formats/onnx/schema.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../../ir/graph.ts";
 import type { OnWarning } from "../../notice.ts";
 import { cutHost } from "../../passes/cut-host.ts";
 import { foldPriorBox } from "../../passes/fold-prior-box.ts";
 import { foldQuantLayers } from "../../passes/fold-quant-layers.ts";
+import { encodeChunks } from "../../protobuf/binary.ts";
 import { takesAnyBatch } from "../../run/session.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
 import { type HostPlace, hostFiles } from "./host-operation.ts";
 
 export type HostPart = {
@@ -32,8 +35,8 @@ export function hostPart(mapping: ChipMapping): HostPart {
 export function hostOnnx(
   part: HostPart,
   onWarning: OnWarning | undefined,
-): ReadonlyMap<HostPlace, Uint8Array> {
-  const files = new Map<HostPlace, Uint8Array>();
+): ReadonlyMap<HostPlace, Chunks> {
+  const files = new Map<HostPlace, Chunks>();
   for (const place of ["before", "after"] as const) {
     const whole = part[place];
     if (whole === undefined) continue;
@@ -46,7 +49,8 @@ export function hostOnnx(
       });
     }
     const batch = takesAnyBatch(graph) ? ("symbolic" as const) : 1;
-    files.set(place, lowerToOnnx(graph, { batch, outputNames: "outputs" }));
+    const model = lowerToModel(graph, { batch, outputNames: "outputs" });
+    files.set(place, encodeChunks(onnxSchema, "ModelProto", model));
   }
   return files;
 }
@@ -55,12 +59,12 @@ export function hostOnnx(
 export function hostNcnn(
   { after }: HostPart,
   onWarning: OnWarning | undefined,
-): ReadonlyMap<string, Uint8Array> {
+): ReadonlyMap<string, Chunks> {
   if (after === undefined) return new Map();
   try {
     const { param, bin } = writeNcnn(after);
-    return new Map([
-      ["host.param", new TextEncoder().encode(param)],
+    return new Map<string, Chunks>([
+      ["host.param", [new TextEncoder().encode(param)]],
       ["host.bin", bin],
     ]);
   } catch (error) {

@@ -19,6 +19,7 @@ import { updateFullModel } from "../../chips/gti/update-full-model.ts";
 import { inputError, usageError } from "../../error.ts";
 import type { OnWarning } from "../../notice.ts";
 import type { LayeredTarget } from "../../target/layered-target.ts";
+import type { Chunks } from "../../tensor/chunks.ts";
 import { type HostPlace, hostFiles, hostLayerOf, hostOperation } from "./host-operation.ts";
 import { fcLayers, type HostPart } from "./host-part.ts";
 
@@ -189,27 +190,27 @@ function chipOf({ device }: FullModelLayer): string | undefined {
 export function modelData(
   { fullModel, fc }: ModelHeader,
   images: readonly Uint8Array[],
-  onnx: ReadonlyMap<HostPlace, Uint8Array>,
+  onnx: ReadonlyMap<HostPlace, Chunks>,
   labels: readonly Label[] | undefined,
-): ReadonlyMap<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>();
+): ReadonlyMap<string, Chunks> {
+  const files = new Map<string, Chunks>();
   let chip = 0;
   for (const layer of fullModel.layers) {
     if (layer.operation === "GTICNN") {
-      files.set(fileOf(layer), images[chip] ?? new Uint8Array());
+      files.set(fileOf(layer), [images[chip] ?? new Uint8Array()]);
       chip += 1;
     } else if (layer.operation === "FC") {
       files.set(fileOf(layer), encodeFcBin(fc.get(fileOf(layer)) ?? []));
     } else if (layer.operation === "LABEL" && labels !== undefined) {
-      files.set(fileOf(layer), new TextEncoder().encode(labelsText(labels)));
+      files.set(fileOf(layer), [new TextEncoder().encode(labelsText(labels))]);
     }
   }
-  for (const [place, bytes] of onnx) {
+  for (const [place, chunks] of onnx) {
     const isNamed = fullModel.layers.some(
       ({ operation, "data file": file }) =>
         operation === hostOperation && file === hostFiles[place],
     );
-    if (isNamed) files.set(hostFiles[place], bytes);
+    if (isNamed) files.set(hostFiles[place], chunks);
   }
   return files;
 }

@@ -3,6 +3,7 @@
  * file gives. No file is read here; bytes come with a name for messages.
  */
 import { type ErrorFields, type InlayError, inputError } from "../../../error.ts";
+import { bytesOf } from "../../../tensor/chunks.ts";
 
 /** A file's content; the name is for messages. */
 export type NamedBytes = { readonly name: string; readonly bytes: Uint8Array };
@@ -12,32 +13,12 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** One array out of the parts, in order. */
-export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
-}
-
 /** The values as little-endian int32. Each must be an integer in its range. */
 export function int32Bytes(values: ArrayLike<number>): Uint8Array {
   const bytes = new Uint8Array(values.length * 4);
   const view = viewOf(bytes);
   for (let index = 0; index < values.length; index++)
     view.setInt32(index * 4, values[index] ?? 0, true);
-  return bytes;
-}
-
-/** The values as little-endian float32. */
-export function float32Bytes(values: ArrayLike<number>): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = viewOf(bytes);
-  for (let index = 0; index < values.length; index++)
-    view.setFloat32(index * 4, values[index] ?? 0, true);
   return bytes;
 }
 
@@ -54,10 +35,8 @@ export function readInt32s(file: NamedBytes, offset: number, count: number): Int
 /** `count` float32 from `offset` on, not-a-numbers included. */
 export function readFloat32s(file: NamedBytes, offset: number, count: number): Float32Array {
   checkRange(file, offset, count * 4);
-  const view = viewOf(file.bytes);
   const values = new Float32Array(count);
-  for (let index = 0; index < count; index++)
-    values[index] = view.getFloat32(offset + index * 4, true);
+  bytesOf(values).set(file.bytes.subarray(offset, offset + count * 4));
   return values;
 }
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { joinBytes } from "../../../tensor/chunks.ts";
 import { createRandom } from "../../../tensor/random.ts";
-import { joinBytes } from "./bytes.ts";
 import { coefficientText, formatC16e, readCoefficients } from "./coefficients-text.ts";
 
 /** `%.16e` by integer arithmetic alone: x = numerator / denominator, rounded half to even to 17 digits. */

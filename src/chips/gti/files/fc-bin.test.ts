@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { bytesOf, chunksLength, joinBytes } from "../../../tensor/chunks.ts";
 import { decodeFcBin, encodeFcBin, fcLayersOf } from "./fc-bin.ts";
 import type { FcLayer } from "./layers.ts";
 
@@ -15,7 +16,7 @@ const layers = [layerOf("fc6", 3, 4), layerOf("fc7", 4, 2), layerOf("cls", 2, 1)
 
 describe("fc.bin", () => {
   it("has all sizes first, then the values of each layer", () => {
-    const bytes = encodeFcBin([layerOf("a", 2, 1), layerOf("b", 1, 2)]);
+    const bytes = joinBytes(encodeFcBin([layerOf("a", 2, 1), layerOf("b", 1, 2)]));
     const view = new DataView(bytes.buffer);
     expect([0, 4, 8, 12].map((at) => view.getInt32(at, true))).toEqual([2, 1, 1, 2]);
     const floats = Array.from({ length: 7 }, (_, index) => view.getFloat32(16 + 4 * index, true));
@@ -23,11 +24,18 @@ describe("fc.bin", () => {
     expect(bytes.length).toBe(44);
   });
 
+  it("holds the layers' own memory, no copies", () => {
+    const chunks = encodeFcBin(layers);
+    const views = layers.flatMap(({ weight, bias }) => [bytesOf(weight), bytesOf(bias)]);
+    expect(chunks).toHaveLength(1 + views.length);
+    for (const [at, { buffer }] of views.entries()) expect(chunks[at + 1]?.buffer).toBe(buffer);
+  });
+
   it("has the sizes that a published model shows", () => {
     const sizes = [12544, 128, 128].map((inputs, index) =>
       encodeFcBin([layerOf("fc", inputs, index === 2 ? 20 : 128)]),
     );
-    expect(sizes.map((bytes) => bytes.length)).toEqual([6423048, 66056, 10328]);
+    expect(sizes.map(chunksLength)).toEqual([6423048, 66056, 10328]);
   });
 
   it("tells the number of layers from the file's length alone", () => {
@@ -35,14 +43,14 @@ describe("fc.bin", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(size, size), { minLength: 1, maxLength: 5 }), (sizes) => {
         const written = sizes.map(([inputs, outputs]) => layerOf("fc", inputs, outputs));
-        const read = decodeFcBin({ name: "fc.bin", bytes: encodeFcBin(written) });
+        const read = decodeFcBin({ name: "fc.bin", bytes: joinBytes(encodeFcBin(written)) });
         expect(read.map((layer) => ({ name: "fc", ...layer }))).toEqual(written);
       }),
     );
   });
 
   it("refuses every other length, and sizes that nobody has", () => {
-    const bytes = encodeFcBin(layers);
+    const bytes = joinBytes(encodeFcBin(layers));
     for (let length = 0; length < bytes.length; length++)
       expect(() => decodeFcBin({ name: "fc.bin", bytes: bytes.slice(0, length) }, 3)).toThrow(
         "fc.bin",

@@ -4,15 +4,8 @@
  * written: it is the one for which the sizes add up to the file.
  */
 import { inputError, usageError } from "../../../error.ts";
-import {
-  damaged,
-  float32Bytes,
-  int32Bytes,
-  joinBytes,
-  type NamedBytes,
-  readFloat32s,
-  readInt32s,
-} from "./bytes.ts";
+import { bytesOf, type Chunks } from "../../../tensor/chunks.ts";
+import { damaged, int32Bytes, type NamedBytes, readFloat32s, readInt32s } from "./bytes.ts";
 import { type FcLayer, fcLayerSizes } from "./layers.ts";
 
 const sizeBytes = 8;
@@ -34,14 +27,14 @@ export function fcLayersOf<L extends { readonly name: string }>(
   });
 }
 
-/** At least one layer. */
-export function encodeFcBin(layers: readonly FcLayer[]): Uint8Array {
+/** At least one layer. The values stay where they are: they are the largest part of a model with such layers. */
+export function encodeFcBin(layers: readonly FcLayer[]): Chunks {
   if (layers.length === 0) throw usageError("an FC file needs a layer");
   for (const layer of layers) fcLayerSizes(layer);
-  return joinBytes([
+  return [
     int32Bytes(layers.flatMap(({ inputs, outputs }) => [inputs, outputs])),
-    ...layers.flatMap(({ weight, bias }) => [float32Bytes(weight), float32Bytes(bias)]),
-  ]);
+    ...layers.flatMap(({ weight, bias }) => [bytesOf(weight), bytesOf(bias)]),
+  ];
 }
 
 /**

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { joinBytes } from "./bytes.ts";
+import { joinBytes } from "../../../tensor/chunks.ts";
 import { composeModel, decomposeModel } from "./model.ts";
 
 const model = {
@@ -15,9 +15,9 @@ const model = {
 };
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const files = new Map([
-  ["coef.dat", new Uint8Array(1500).fill(7)],
-  ["fc.bin", Uint8Array.of(1, 2, 3)],
-  ["labels.txt", bytesOf("0 cat\n")],
+  ["coef.dat", [new Uint8Array(1500).fill(7)]],
+  ["fc.bin", [Uint8Array.of(1, 2), Uint8Array.of(3)]],
+  ["labels.txt", [bytesOf("0 cat\n")]],
 ]);
 const named = (bytes: Uint8Array) => ({ name: "out.model", bytes });
 const withHeader = (header: unknown, data: Uint8Array = new Uint8Array()) =>
@@ -25,14 +25,15 @@ const withHeader = (header: unknown, data: Uint8Array = new Uint8Array()) =>
 
 describe("model", () => {
   it("has a header whose offsets and sizes are those of the data", () => {
-    const bytes = composeModel(model, files);
+    const bytes = joinBytes(composeModel(model, files));
     const { header, data } = decomposeModel(named(bytes));
     expect(data.map(({ layer, file }) => [layer, file])).toEqual([
       ["cnn", "coef.dat"],
       ["fc", "fc.bin"],
       ["label", "labels.txt"],
     ]);
-    for (const { file, bytes: found } of data) expect(found).toEqual(files.get(file));
+    for (const { file, bytes: found } of data)
+      expect(found).toEqual(joinBytes(files.get(file) ?? []));
     const start = bytes.indexOf(7);
     expect(bytes[start - 1]).toBe(10);
     expect(header).toEqual({
@@ -48,11 +49,21 @@ describe("model", () => {
     expect(bytes.subarray(0, start).every((byte) => byte < 128)).toBe(true);
   });
 
+  it("holds the data as they are, no copies, also of a file that two layers name", () => {
+    const twice = { name: "n", layer: [model.layer[2] ?? {}, model.layer[2] ?? {}] };
+    const [header, ...data] = composeModel(twice, files);
+    const [first, second] = files.get("fc.bin") ?? [];
+    expect(header?.at(-1)).toBe(10);
+    expect(data).toHaveLength(4);
+    for (const [at, chunk] of [first, second, first, second].entries())
+      expect(data[at]).toBe(chunk);
+  });
+
   it("gives the same bytes when taken apart and composed again", () => {
-    const bytes = composeModel(model, files);
+    const bytes = joinBytes(composeModel(model, files));
     const { header, data } = decomposeModel(named(bytes));
-    const again = new Map(data.map((part) => [part.file, part.bytes]));
-    expect(composeModel(header, again)).toEqual(bytes);
+    const again = new Map(data.map((part) => [part.file, [part.bytes]]));
+    expect(joinBytes(composeModel(header, again))).toEqual(bytes);
   });
 
   it("finds the offsets for every length of header and data", () => {
@@ -62,12 +73,14 @@ describe("model", () => {
       fc.property(names, fc.array(size, { maxLength: 6 }), (name, sizes) => {
         const layer = sizes.map((_, index) => ({ name: `l${index}`, "data file": `f${index}` }));
         const content = new Map(
-          sizes.map((length, index) => [`f${index}`, new Uint8Array(length).fill(index + 1)]),
+          sizes.map((length, index) => [`f${index}`, [new Uint8Array(length).fill(index + 1)]]),
         );
-        const { header, data } = decomposeModel(named(composeModel({ name, layer }, content)));
+        const { header, data } = decomposeModel(
+          named(joinBytes(composeModel({ name, layer }, content))),
+        );
         expect(header["name"]).toBe(name);
         expect(data.map((part) => part.bytes.join())).toEqual(
-          [...content.values()].map((bytes) => bytes.join()),
+          [...content.values()].map((chunks) => joinBytes(chunks).join()),
         );
       }),
       { numRuns: 60 },
@@ -119,7 +132,7 @@ describe("model", () => {
       const file = withHeader(layer(offset, size), Uint8Array.of(1, 2));
       expect(() => decomposeModel(file)).toThrow("out.model");
     }
-    const bytes = composeModel(model, files);
+    const bytes = joinBytes(composeModel(model, files));
     expect(() => decomposeModel(named(bytes.slice(0, -1)))).toThrow("too early");
     expect(() => decomposeModel(named(joinBytes([bytes, Uint8Array.of(0)])))).toThrow("left");
     const gap = {

@@ -4,8 +4,9 @@
  * text with a newline; IMAGE.md has the details.
  */
 import { inputError, usageError } from "../../../error.ts";
+import { type Chunks, chunksLength } from "../../../tensor/chunks.ts";
 import { isObject, type JsonObject, type JsonValue, jsonText } from "../json-text.ts";
-import { checkRange, damaged, joinBytes, type NamedBytes } from "./bytes.ts";
+import { checkRange, damaged, type NamedBytes } from "./bytes.ts";
 
 /** The data that belongs to one layer. */
 export type ModelData = {
@@ -43,24 +44,21 @@ function nameOf(layer: JsonObject): string {
 }
 
 /**
- * The file's bytes. `files` has the content of every "data file" by its name; a file that two layers name is
- * written for each. A layer without one gets no offset.
+ * The file in pieces: the header, then those of its data as they are. `files` has the content of every "data file" by
+ * its name; a file that two layers name is written for each. A layer without one gets no offset.
  */
-export function composeModel(
-  fullModel: JsonObject,
-  files: ReadonlyMap<string, Uint8Array>,
-): Uint8Array {
+export function composeModel(fullModel: JsonObject, files: ReadonlyMap<string, Chunks>): Chunks {
   const layers = layersOf(fullModel, "full model");
   const data = layers.map((layer) => dataOf(layer, files));
   const header = new TextEncoder().encode(headerText(fullModel, layers, data));
-  return joinBytes([header, ...data.filter((bytes) => bytes !== undefined)]);
+  return [header, ...data.flatMap((chunks) => chunks ?? [])];
 }
 
-function dataOf(layer: JsonObject, files: ReadonlyMap<string, Uint8Array>): Uint8Array | undefined {
+function dataOf(layer: JsonObject, files: ReadonlyMap<string, Chunks>): Chunks | undefined {
   const file = layer[dataFile];
   if (typeof file !== "string" || file === "") return undefined;
-  const bytes = files.get(file);
-  if (bytes !== undefined) return bytes;
+  const chunks = files.get(file);
+  if (chunks !== undefined) return chunks;
   throw usageError("a layer's data file is missing", {
     node: nameOf(layer),
     expected: `one of ${[...files.keys()].join(", ") || "(no files)"}`,
@@ -75,7 +73,7 @@ function dataOf(layer: JsonObject, files: ReadonlyMap<string, Uint8Array>): Uint
 function headerText(
   fullModel: JsonObject,
   layers: readonly JsonObject[],
-  data: readonly (Uint8Array | undefined)[],
+  data: readonly (Chunks | undefined)[],
 ): string {
   let text = "";
   for (;;) {
@@ -87,16 +85,17 @@ function headerText(
 
 function placed(
   layers: readonly JsonObject[],
-  data: readonly (Uint8Array | undefined)[],
+  data: readonly (Chunks | undefined)[],
   start: number,
 ): JsonValue {
   let at = start;
   return layers.map((layer, index) => {
-    const bytes = data[index];
+    const chunks = data[index];
     const { [dataOffset]: _offset, [dataSize]: _size, ...rest } = layer;
-    if (bytes === undefined) return rest;
-    at += bytes.length;
-    return { ...rest, [dataOffset]: at - bytes.length, [dataSize]: bytes.length };
+    if (chunks === undefined) return rest;
+    const size = chunksLength(chunks);
+    at += size;
+    return { ...rest, [dataOffset]: at - size, [dataSize]: size };
   });
 }
 

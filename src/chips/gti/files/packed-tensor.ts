@@ -11,9 +11,10 @@ import {
   type SplitKernels,
   splitMagnitudes,
 } from "../../../fixed/kernel-magnitudes.ts";
+import { joinBytes } from "../../../tensor/chunks.ts";
 import { elementCount, type Shape } from "../../../tensor/shape.ts";
 import { elementBytes, type Tensor, tensor } from "../../../tensor/tensor.ts";
-import { damaged, joinBytes, type NamedBytes, viewOf } from "./bytes.ts";
+import { damaged, type NamedBytes, viewOf } from "./bytes.ts";
 
 type MaskBits = 1 | 2 | 3 | 5;
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { joinBytes } from "../../../tensor/chunks.ts";
 import type { ChipLayer } from "./layers.ts";
 import {
   decodeCnnParam,
@@ -42,7 +43,7 @@ describe("cnn.param", () => {
 describe("fc.param", () => {
   it("has weights and biases of each layer", () => {
     const fc = { name: "fc", inputs: 2, outputs: 1, weight: layer.weight, bias: layer.bias };
-    const bytes = encodeFcParam([fc, fc]);
+    const bytes = joinBytes(encodeFcParam([fc, fc]));
     expect(new Float32Array(bytes.buffer)).toEqual(Float32Array.of(0.25, -1.5, 2, 0.25, -1.5, 2));
     const read = decodeFcParam({ name: "fc.param", bytes }, [...sizes, ...sizes]);
     expect(read).toEqual([

@@ -4,15 +4,8 @@
  */
 import { inputError } from "../../../error.ts";
 import { roundHalfEven } from "../../../fixed/rounding.ts";
-import {
-  checkLength,
-  float32Bytes,
-  int32Bytes,
-  joinBytes,
-  type NamedBytes,
-  readFloat32s,
-  readInt32s,
-} from "./bytes.ts";
+import { bytesOf, type Chunks, joinBytes } from "../../../tensor/chunks.ts";
+import { checkLength, int32Bytes, type NamedBytes, readFloat32s, readInt32s } from "./bytes.ts";
 import {
   type ChipLayer,
   chipLayerSizes,
@@ -88,14 +81,12 @@ function shiftError(
   });
 }
 
-/** fc.param: weights and biases of each layer as float32. */
-export function encodeFcParam(layers: readonly FcLayer[]): Uint8Array {
-  return joinBytes(
-    layers.flatMap((layer) => {
-      fcLayerSizes(layer);
-      return [float32Bytes(layer.weight), float32Bytes(layer.bias)];
-    }),
-  );
+/** fc.param: weights and biases of each layer as float32, which stay where they are. */
+export function encodeFcParam(layers: readonly FcLayer[]): Chunks {
+  return layers.flatMap((layer) => {
+    fcLayerSizes(layer);
+    return [bytesOf(layer.weight), bytesOf(layer.bias)];
+  });
 }
 
 /** The values of an fc.param whose sizes are known. */

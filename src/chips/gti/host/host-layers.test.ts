@@ -10,6 +10,7 @@ import {
   termSize,
 } from "../../../../test/gti-host-net.ts";
 import type { Graph } from "../../../ir/graph.ts";
+import { joinBytes } from "../../../tensor/chunks.ts";
 import { composeModel, decomposeModel } from "../files/model.ts";
 import { type FullModelLayer, fullModelOf } from "../full-model-json.ts";
 import type { JsonObject } from "../json-text.ts";
@@ -216,7 +217,8 @@ describe("host layers and back", () => {
       "output height": 7,
     };
     const whole: JsonObject = { ...model.keys, layer: [...model.layers, chip, ...layers] };
-    const bytes = composeModel(whole, new Map([...files, ["coef.dat", new Uint8Array(5)]]));
+    const content = new Map([...files].map(([name, bytes]) => [name, [bytes]]));
+    const bytes = joinBytes(composeModel(whole, content.set("coef.dat", [new Uint8Array(5)])));
     const { header, data } = decomposeModel({ name: "m.model", bytes });
     const read = header["layer"] as readonly FullModelLayer[];
     const again = hostGraphOf(read, new Map(data.map(({ file, bytes: b }) => [file, b])), {
