@@ -48,6 +48,7 @@ export {
   stageNames,
 } from "./job/finetune/fine-tune.ts";
 export { finetuneJob } from "./job/finetune.node.ts";
+export { finetuneRecipe } from "./job/finetune-recipe.node.ts";
 export { inspectJob } from "./job/inspect.node.ts";
 export { loadModel } from "./job/load-model.node.ts";
 export type * from "./job/mdk/jobs.ts";

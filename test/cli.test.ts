@@ -14,7 +14,8 @@ import { nextSteps } from "../src/cli/demo.ts";
 import { main } from "../src/cli/main.ts";
 import { defaultPreprocess } from "../src/data/preprocess.ts";
 import { defaultCalibrationMethod, defaultThresholdDb } from "../src/job/defaults.ts";
-import { stageNames } from "../src/job/finetune/fine-tune.ts";
+import { defaultStages, stageNames } from "../src/job/finetune/fine-tune.ts";
+import { parseFinetune } from "../src/job/finetune/parse-finetune.ts";
 import { parseRecipe } from "../src/job/recipe-parse.ts";
 import { defaultQuantizeOptions } from "../src/quantize/options.ts";
 import type { FinetuneReport } from "../src/report/finetune.ts";
@@ -101,6 +102,20 @@ describe("help", () => {
     );
     expect(shown).toEqual(meant);
     expect(shown).toHaveProperty("out", "out/");
+  });
+
+  it("of finetune holds a recipe with every key", async () => {
+    const { out } = await inlay("finetune", "--help");
+    const [, text = ""] = /\n( {2}model:.*?\n {2}out:.*?)\n/s.exec(out) ?? [];
+    const recipe = text.replaceAll(/^ {2}/gm, "");
+    const { job, context } = await parseFinetune(recipe, "r", (path) => path);
+    expect(job).toMatchObject({ out: "tuned/", chip: { bits: 2 }, stages: defaultStages });
+    expect(Object.keys(job.augment)).toHaveLength(5);
+    expect([job.distill, job.limits, context.device]).toEqual([
+      { share: 0.5, temperature: 4 },
+      { clipBias: false, maxNorm: 3 },
+      "cpu",
+    ]);
   });
 
   it("tells the defaults that the library has", async () => {

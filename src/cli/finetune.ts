@@ -17,12 +17,14 @@ import { pathIn } from "./io.ts";
 import type { Library } from "./library.ts";
 import { type LimitFlags, limitsOf } from "./limit-flags.ts";
 import { addPreprocessFlags, type PreprocessFlags, preprocessOf } from "./preprocess-flags.ts";
+import { overridesOf } from "./run.ts";
 import { runJobToEnd, type Shell } from "./run-job.ts";
 import { parseCount, parseFraction, parseShare } from "./values.ts";
 
 const examples = [
   "inlay finetune deploy.prototxt net.caffemodel --target gti2803 --bits 2 --train train.txt --test val.txt --out tuned/ --crop 224 --order bgr",
   "inlay finetune net.prototxt net.caffemodel --target gti2803 --classes my-pictures/ --out tuned/ --resize 256 --crop 224   # classes of your own",
+  "inlay finetune recipe.yaml",
   "inlay finetune net.prototxt --from-scratch --target gti5801 --bits 3 --train train.txt --test test.txt --epochs 15,1,2,1 --out tuned/",
 ];
 
@@ -31,6 +33,39 @@ const details = [
   "step keeps the weights that do best on the test pictures. Ends with the converted model, simulated. Stopped with",
   "Ctrl-C or killed, the same command goes on where it was.",
 ].join(" ");
+
+/** The format. Its definition is the recipe reader's; a test reads this text with it. */
+const recipeHelp = `
+A recipe, in YAML or JSON, in place of the model. Paths start from the recipe's own folder; model, target,
+train and test (or classes) and out must be there; an unknown key is an error.
+
+  model: [deploy.prototxt, net.caffemodel]   # or net.onnx
+  target: gti2803
+  chip: {bits: 2}                            # as in inlay run recipe.yaml
+  train: {path: train.txt, root: pictures/}  # a path, or the keys of evaluate in inlay run
+  test: {path: test.txt, root: pictures/}
+  # classes: my-pictures/                    # in place of both, with split: 0.8
+  preprocess: {crop: 224, order: bgr, mean: [104, 117, 123]}
+  augment:
+    resizedCrop: {size: 224, scale: [0.3, 1], ratio: [0.75, 1.33]}
+    padAndCrop: 4                            # pixels
+    crop: 224                                # anywhere in the picture
+    flip: true
+    colorJitter: {brightness: 0.2, contrast: 0.2, saturation: 0.2}
+  fromScratch: false
+  epochs: [0, 1, 2, 1]                       # or {float: 5} for some of float, convolutions, activations, fused
+  rates: [0.01, 0.005, 0.005, 0.001]
+  batch: 32
+  momentum: 0.9
+  weightDecay: 0.0001
+  distill: {share: 0.5, temperature: 4}      # leave it out for none
+  learnCaps: false
+  clipBias: false
+  maxNorm: 3                                 # leave it out for none
+  seed: 0
+  threads: 0
+  device: cpu
+  out: tuned/`;
 
 type Flags = CommonFlags &
   PreprocessFlags &
@@ -66,11 +101,14 @@ export function finetuneCommand(shell: Shell): Command {
     "Train a network for a chip of few bits, and convert it.",
     details,
   );
-  addModelArguments(command);
+  addModelArguments(command).addHelpText("after", recipeHelp);
   addFlags(command);
   addPreprocessFlags(command);
   return addCommonFlags(command, examples).action(
     async (model: string, weights: string | undefined, flags: Flags) => {
+      if (weights === undefined && /\.(ya?ml|json)$/i.test(model)) {
+        return await runRecipe(command, shell, model, flags);
+      }
       const target = required(command, flags.target, "--target <name>");
       const out = pathIn(shell.io, required(command, flags.out, "--out <folder>"));
       const pictures = picturesOf(command, flags, shell);
@@ -91,12 +129,27 @@ export function finetuneCommand(shell: Shell): Command {
           }),
           limits: limitsOf(flags),
           learnCaps: flags.learnCaps === true,
-          shouldStop: () => shell.io.signal?.aborted === true,
+          shouldStop: () => shell.io.signal.aborted,
         };
         return await library.finetuneJob(job, context);
       });
     },
   );
+}
+
+/** All that is to be done stands in a file. */
+async function runRecipe(
+  command: Command,
+  shell: Shell,
+  recipe: string,
+  flags: Flags,
+): Promise<void> {
+  const overrides = overridesOf(command, flags);
+  const job = {
+    ...{ recipe: pathIn(shell.io, recipe), overrides },
+    shouldStop: () => shell.io.signal.aborted,
+  };
+  await runJobToEnd(shell, flags, (library, context) => library.finetuneRecipe(job, context));
 }
 
 function addFlags(command: Command): void {

@@ -90,7 +90,10 @@ export function runCommand(shell: Shell): Command {
 }
 
 /** What was typed here is stronger than what the recipe says; defaults are weaker. */
-function overridesOf(command: Command, { seed, threads, device }: Flags): RecipeOverrides {
+export function overridesOf(
+  command: Command,
+  { seed, threads, device }: CommonFlags,
+): RecipeOverrides {
   const typed = (name: string): boolean => command.getOptionValueSource(name) === "cli";
   return {
     ...(typed("seed") ? { seed } : {}),

@@ -97,7 +97,7 @@ export async function parseRecipe(text: string, file: string, locate: Locate): P
   return recipe;
 }
 
-function needed(entry: Entry | undefined, key: string, root: Entry): Entry {
+export function needed(entry: Entry | undefined, key: string, root: Entry): Entry {
   if (entry !== undefined) return entry;
   throw inputError(`the recipe has no "${key}"`, { where: root.where });
 }
@@ -173,7 +173,7 @@ function checkPictures(
   });
 }
 
-function imagesOf(entry: Entry, path: (entry: Entry) => string): ImageOptions {
+export function imagesOf(entry: Entry, path: (entry: Entry) => string): ImageOptions {
   if (entry.fields() === undefined) return { path: path(entry) };
   const fields = knownFields(entry, ["path", "root", "labels", "split", "part", "limit"]);
   return {
@@ -188,13 +188,13 @@ function imagesOf(entry: Entry, path: (entry: Entry) => string): ImageOptions {
   };
 }
 
-function shareOf(entry: Entry): number {
+export function shareOf(entry: Entry): number {
   const share = numberOf(entry);
   if (share <= 0 || share >= 1) throw wrong(entry, "a share between 0 and 1");
   return share;
 }
 
-function preprocessOf(
+export function preprocessOf(
   entry: Entry | undefined,
   path: (entry: Entry) => string,
 ): Pick<Recipe, "preprocess" | "meanFile"> {

@@ -11,7 +11,7 @@ import type { ChipOptions, ImageOptions, ModelPaths } from "../options.ts";
 export const stageNames = ["float", "convolutions", "activations", "fused"] as const;
 export type StageName = (typeof stageNames)[number];
 
-type StagePlan = {
+export type StagePlan = {
   /** Passes over the training pictures; 0 leaves the step's training out. */
   readonly epochs: number;
   /** Learning rate at its beginning; it falls to 0 along a straight line. */
