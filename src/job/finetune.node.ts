@@ -18,6 +18,7 @@ import { inferTypes } from "../ir/infer.ts";
 import { verify } from "../ir/verify.ts";
 import { canonicalize } from "../passes/pipeline.ts";
 import type { FinetuneReport } from "../report/finetune.ts";
+import { renderFinetuneHtml } from "../report/finetune-page.ts";
 import { toJson } from "../report/json.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { elementCount } from "../tensor/shape.ts";
@@ -31,7 +32,7 @@ import {
   entryOf,
   inputUnits,
 } from "./chip-quantize.node.ts";
-import { writeFileAtomic } from "./files.node.ts";
+import { writeFolderAtomic } from "./files.node.ts";
 import { deliver } from "./finetune/deliver.node.ts";
 import type { FinetuneJob, StageName } from "./finetune/fine-tune.ts";
 import { writeFloatFiles } from "./finetune/float-files.node.ts";
@@ -127,7 +128,11 @@ async function fineTune(job: FinetuneJob, context: JobContext): Promise<Finetune
     ...delivered,
     warnings: log.all(),
   };
-  await writeFileAtomic(join(job.out, "report.json"), toJson(report));
+  const pages = [
+    ["report.json", toJson(report)],
+    ["report.html", renderFinetuneHtml(report)],
+  ] as const;
+  await writeFolderAtomic(job.out, new Map(pages));
   return report;
 }
 

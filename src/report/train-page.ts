@@ -4,39 +4,20 @@
 import { formatNumber, formatSeconds } from "./format.ts";
 import { type Line, lineChart } from "./html/chart-lines.ts";
 import { type DataColumn, dataTable } from "./html/data-table.ts";
-import { html, type Markup, markupText, trusted } from "./html/markup.ts";
-import { script, scriptHash } from "./html/script.ts";
-import { styleSheet } from "./html/style.ts";
+import { type Fact, factCards, linePage, warningSection } from "./html/line-page.ts";
+import { html, type Markup } from "./html/markup.ts";
 import { outputText } from "./text-train.ts";
 import type { TrainOutput, TrainReport, TrainTest } from "./train.ts";
 
-/** Only this page draws lines. */
-const lineStyle = `
-figure.lines { margin: 0 0 1rem; } figure.lines figcaption { font-weight: 600; font-size: .95rem; }
-figure.lines .lollipop-box { padding-left: 3.2rem; }
-.curve { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
-.line0 .curve { stroke: var(--quantized); } .line0 .dot, .legend .line0 i { fill: var(--quantized); background: var(--quantized); }
-.line1 .curve { stroke: var(--bad); } .line1 .dot, .legend .line1 i { fill: var(--bad); background: var(--bad); }
-.line2 .curve { stroke: var(--warn); } .line2 .dot, .legend .line2 i { fill: var(--warn); background: var(--warn); }
-.line3 .curve { stroke: var(--float); } .line3 .dot, .legend .line3 i { fill: var(--float); background: var(--float); }
-.line4 .curve { stroke: #0d8a72; } .line4 .dot, .legend .line4 i { fill: #0d8a72; background: #0d8a72; }
-.line5 .curve { stroke: #8b4fc6; } .line5 .dot, .legend .line5 i { fill: #8b4fc6; background: #8b4fc6; }
-`;
-
 /** The page. The same report gives the same bytes. */
 export function renderTrainHtml(report: TrainReport): string {
-  const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${scriptHash}'; base-uri 'none'; form-action 'none'`;
-  const title = report.network || report.solver;
-  return markupText(html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">
-<title>${title} - Inlay training</title><style>${trusted(styleSheet + lineStyle)}</style></head>
-<body><a class="skip" href="#main">Skip to the report</a><div class="wrap"><header><h1>${title}</h1><p class="dim">${subtitle(report)}</p></header>
-<main id="main">${factCards(report)}
-${warningSection(report)}${curveSection(report)}${testSection(report)}${fileSection(report)}
-</main><footer>Written by Inlay.</footer></div>
-<script>${trusted(script)}</script></body></html>
-`);
+  return linePage({
+    title: report.network || report.solver,
+    kind: "training",
+    subtitle: subtitle(report),
+    body: html`${factCards(factsOf(report))}
+${warningSection(report.warnings)}${curveSection(report)}${testSection(report)}${fileSection(report)}`,
+  });
 }
 
 function subtitle({ solver, began, iterations, maxIterations, stopped }: TrainReport): string {
@@ -45,8 +26,8 @@ function subtitle({ solver, began, iterations, maxIterations, stopped }: TrainRe
   return `${solver} · ${state} ${iterations} of ${maxIterations} iterations${from}`;
 }
 
-function factCards({ loss, best, seconds, secondsPerIteration, seed }: TrainReport): Markup {
-  const facts = [
+function factsOf({ loss, best, seconds, secondsPerIteration, seed }: TrainReport): readonly Fact[] {
+  return [
     ...(best === null
       ? []
       : [[`Best test, ${best.name}`, formatNumber(best.value), `iteration ${best.iteration}`]]),
@@ -58,19 +39,6 @@ function factCards({ loss, best, seconds, secondsPerIteration, seed }: TrainRepo
     ],
     ["Seed", `${seed}`, "order, augmentation, dropout, new layers"],
   ];
-  const cards = facts.map(
-    ([name = "", big = "", more = ""]) =>
-      html`<li><span class="name">${name}</span><span class="big">${big}</span><span class="more">${more}</span></li>`,
-  );
-  return html`<ul class="facts">${cards}</ul>`;
-}
-
-function warningSection({ warnings }: TrainReport): Markup | null {
-  if (warnings.length === 0) return null;
-  const items = warnings.map(
-    ({ where, message }) => html`<li>${where === null ? message : `${where}: ${message}`}</li>`,
-  );
-  return html`<section><h2 class="warn">Warnings</h2><ul class="plain">${items}</ul></section>`;
 }
 
 function curveSection(report: TrainReport): Markup | null {
