@@ -8,7 +8,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -65,7 +65,8 @@ function runsOf(data) {
       bits,
     },
   ]);
-  return new Map([["float", { flags: float }], ...tunings, ...residual]);
+  const drawn = ["drawn-gti2803-2", { demo: true, flags: ["demo"], bits: 2 }];
+  return new Map([["float", { flags: float }], ...tunings, ...residual, drawn]);
 }
 
 function readOptions() {
@@ -86,23 +87,28 @@ function readOptions() {
 }
 
 /** One `inlay finetune`; nothing is done where its report is there. */
-async function runOnce(name, { flags, from }, options) {
+async function runOnce(name, { flags, from, demo }, options) {
   const { work, data, pictures, threads } = options;
   const out = join(work, name);
-  if (existsSync(join(out, "report.json")) && !reportOf(work, name).stopped) return;
+  if (existsSync(fileOf(work, name)) && !reportOf(work, name).stopped) return;
+  if (demo) return await start(name, ["demo", "--out", out, "--threads", threads]);
   const labels = (file) => join(data, "cifar10", file);
   const model = ["float.prototxt", "float.caffemodel"].map((file) =>
     join(work, "float/float", file),
   );
-  const words = [
-    ...[here("../dist/cli/bin.js"), "finetune", ...(from === undefined ? [] : model), ...flags],
+  await start(name, [
+    ...["finetune", ...(from === undefined ? [] : model), ...flags],
     ...["--train", labels("train_labels.txt"), "--test", labels("test_labels.txt")],
     ...["--root", pictures, "--out", out, "--threads", threads],
-  ];
-  say(`${name}: inlay ${words.slice(1).join(" ")}`);
-  await mkdir(out, { recursive: true });
+  ]);
+}
+
+/** A command of the program, to its end. */
+async function start(name, words) {
+  say(`${name}: inlay ${words.join(" ")}`);
+  const argv = [here("../dist/cli/bin.js"), ...words];
   await new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "inherit"] });
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "ignore", "inherit"] });
     child.on("error", reject);
     child.on("exit", (code) =>
       code === 0 ? resolve() : reject(new Error(`${name}: exit ${code}`)),
@@ -110,14 +116,20 @@ async function runOnce(name, { flags, from }, options) {
   });
 }
 
-const reportOf = (work, name) => JSON.parse(readFileSync(join(work, name, "report.json"), "utf8"));
+/** Of a demo, that of its fine-tuning. */
+function fileOf(work, name) {
+  const own = join(work, name, "report.json");
+  return existsSync(own) ? own : join(work, name, "tuned/report.json");
+}
+
+const reportOf = (work, name) => JSON.parse(readFileSync(fileOf(work, name), "utf8"));
 
 const share = ({ count, percent }, samples) => `${count} of ${samples} (${percent.toFixed(2)} %)`;
 
 function rowOf(name, { bits }, work) {
-  if (!existsSync(join(work, name, "report.json"))) return `| ${name} | not run | | | | | | |`;
+  if (!existsSync(fileOf(work, name))) return `| ${name} | not run | | | | | | |`;
   const { accuracy, bitMatch, stages } = reportOf(work, name);
-  if (accuracy === null) return `| ${name} | stopped | | | | | | |`;
+  if (!accuracy) return `| ${name} | stopped | | | | | | |`;
   const { float, trained, simulated, samples, differing } = accuracy;
   const lost = float.percent - simulated.percent;
   const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
@@ -133,7 +145,7 @@ function rowOf(name, { bits }, work) {
 }
 
 function stageLines(name, work) {
-  if (!existsSync(join(work, name, "report.json"))) return [];
+  if (!existsSync(fileOf(work, name))) return [];
   return reportOf(work, name).stages.map(({ name: stage, iterations, rate, tests, best }) => {
     const percents = tests.map(({ correct, samples }) => ((100 * correct) / samples).toFixed(2));
     return `| ${name} | ${stage} | ${iterations} | ${rate} | ${percents.join(" ")} | ${best?.iteration ?? ""} |`;
@@ -158,7 +170,7 @@ function page(runs, { work }) {
     "",
     "50,000 JPEG pictures to train, 4,000 to test, all with 5-bit pictures and 5-bit activations. `simulated` is the",
     "written `.model`, run bit by bit; `pictures that differ` counts those whose best class is another than the fused",
-    "network's in training's arithmetic. Maps of 32x32 are none of the chips' sizes (`--waive image-size`): not deployable.",
+    "network's in training's arithmetic. `drawn` is the control: the demo's ten kinds of drawn figures. Maps of 32x32 are none of the chips' sizes (`--waive image-size`): not deployable.",
     "",
     "```",
     "INLAY_DATA=DATA node bench/cifar10.js --pictures FOLDER --work FOLDER --write",

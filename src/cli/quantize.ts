@@ -147,7 +147,12 @@ function evaluationOf(flags: Flags, { io }: Shell): ImageOptions | undefined {
 function chipJobOf(flags: Flags, library: Library, { io }: Shell): Partial<QuantizeJob> {
   const { label, capPercentile, method } = flags;
   const capMethod = capPercentile === undefined ? method : "percentile";
-  if (capMethod === "movingAverage") return { chip: chipOptionsOf(flags, library) };
+  if (capMethod === "movingAverage") {
+    if (library.targetNamed(flags.target).form === "qdq") return {};
+    throw library.usageError("an average over batches finds no caps for a chip", {
+      expected: "--method minmax, percentile, entropy or mse",
+    });
+  }
   return {
     chip: chipOptionsOf(flags, library),
     labels: label === undefined ? undefined : pathIn(io, label),
