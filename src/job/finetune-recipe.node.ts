@@ -1,15 +1,13 @@
 /**
  * `inlay finetune recipe.yaml`.
  */
-import { dirname, isAbsolute, join } from "node:path";
-import { decodeText } from "../data/text.ts";
 import type { FinetuneReport } from "../report/finetune.ts";
-import { readFileBounded } from "./files.node.ts";
 import type { FinetuneJob } from "./finetune/fine-tune.ts";
 import { parseFinetune } from "./finetune/parse-finetune.ts";
 import { finetuneJob } from "./finetune.node.ts";
 import type { JobContext } from "./options.ts";
 import type { RecipeOverrides } from "./recipe.ts";
+import { readRecipeText } from "./recipe-text.node.ts";
 
 export type FinetuneRecipeJob = {
   /** The recipe's file. Paths in it start from its folder. */
@@ -18,17 +16,12 @@ export type FinetuneRecipeJob = {
   readonly overrides?: RecipeOverrides;
 } & Pick<FinetuneJob, "shouldStop" | "onTest">;
 
-const maxRecipeBytes = 2 ** 20;
-
 /** Fine-tunes as the recipe says. An input error has its line and column. */
 export async function finetuneRecipe(
   { recipe, overrides, ...hooks }: FinetuneRecipeJob,
   context: JobContext,
 ): Promise<FinetuneReport> {
-  const text = decodeText(await readFileBounded(recipe, maxRecipeBytes), recipe);
-  const folder = dirname(recipe);
-  const locate = (path: string): string =>
-    isAbsolute(path) ? path : join(folder, path.replaceAll("\\", "/"));
+  const { text, locate } = await readRecipeText(recipe);
   const parsed = await parseFinetune(text, recipe, locate);
   return await finetuneJob(
     { ...parsed.job, ...hooks },

@@ -23,6 +23,8 @@ import { toJson } from "../report/json.ts";
 import type { LayeredTarget } from "../target/layered-target.ts";
 import { elementCount } from "../tensor/shape.ts";
 import type { TrainableOptions } from "../train/trainable.ts";
+import { violationsOf } from "./check-findings.ts";
+import { refuseViolations } from "./chip/refuse-violations.ts";
 import { chooseMapping } from "./chip-choices.ts";
 import { someOf } from "./chip-pictures.node.ts";
 import {
@@ -50,7 +52,7 @@ import {
 } from "./finetune/stage-networks.ts";
 import { runStage, type Stage, type StageScene } from "./finetune/stage-run.node.ts";
 import type { StageResult, Trained } from "./finetune/trained.ts";
-import { hashBytes, hashFile } from "./hash.node.ts";
+import { hashFile, hashText } from "./hash.node.ts";
 import { readLabels } from "./label-file.node.ts";
 import { loadModel, modelName } from "./load-model.node.ts";
 import { located } from "./located.ts";
@@ -164,6 +166,8 @@ async function trainAll(start: Graph, head: string | undefined, scene: Scene): P
   const raw = rawPixels(job.preprocess);
   const bits = target.inputBits;
   const factors = headFactors(head);
+  // Where layers lie does not depend on their weights: what the chip cannot hold is refused before hours of training.
+  const waived = checkRules(mappingOf(start, scene), scene);
   const float = await trained("float", start, (net) => net, job.preprocess, factors, scene);
   if (scene.stages.length > 0) await writeFloatFiles(join(job.out, "float"), float, log.add);
   const first = mappingOf(float, scene);
@@ -204,7 +208,7 @@ async function trainAll(start: Graph, head: string | undefined, scene: Scene): P
   const fixed = fusedFactors(mapping);
   const last = await trained("fused", refined.graph, leveled, raw, fixed, scene);
   return {
-    ...{ target, float, mapping, stages: scene.stages, fused: leveled(last) },
+    ...{ target, float, mapping, waived, stages: scene.stages, fused: leveled(last) },
     refined: { ...refined, graph: last },
     stopped: scene.stages.some(([, { stopped }]) => stopped),
   };
@@ -300,6 +304,12 @@ function mappingOf(graph: Graph, { job, target, log }: Scene): ChipMapping {
   return chooseMapping(float, target, job.chip, undefined, log.add).mapping;
 }
 
+/** The waived rules that the network breaks. An input error tells every other one. */
+function checkRules(mapping: ChipMapping, { job, target, log }: Scene): readonly string[] {
+  const rules = { waive: new Set(job.chip.waive), chips: job.chip.chips ?? 1 };
+  return refuseViolations(violationsOf(mapping, mapping.layout, target, rules), log.add);
+}
+
 /** A new last layer learns faster. Biases get no weight decay. */
 function headFactors(head: string | undefined): TrainableOptions["factors"] {
   if (head === undefined) return undefined;
@@ -330,5 +340,5 @@ function samplesHash({ samples }: Dataset): string {
 }
 
 function hashOf(parts: readonly string[]): string {
-  return hashBytes("", parts.join("\n")).sha256;
+  return hashText(parts.join("\n"));
 }

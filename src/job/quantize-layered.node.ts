@@ -18,6 +18,7 @@ import { joinBytes } from "../tensor/chunks.ts";
 import { violationsOf } from "./check-findings.ts";
 import { type ChipFiles, chipFiles } from "./chip/chip-files.ts";
 import { parseChipModel } from "./chip/chip-model.ts";
+import { modelFileName } from "./chip/model-file-name.ts";
 import { refuseViolations } from "./chip/refuse-violations.ts";
 import { simulationGraph } from "./chip/simulation-graph.ts";
 import { chooseMapping } from "./chip-choices.ts";
@@ -60,7 +61,7 @@ export async function quantizeLayered(
   const accumulatorBits = job.accumulatorBits ?? target.accumulatorBits;
   warnAboutAccumulators(program, accumulatorBits, log.add);
   const name = modelName(model);
-  const modelFile = `${fileName(name)}.model`;
+  const modelFile = modelFileName(name);
   const made = chipFiles(program, {
     ...{ name, modelFile, preprocess: job.preprocess, waived, layout: mapping.layout, chips },
     ...{ labels, debug: job.debug === true, caffe: true, started },
@@ -126,12 +127,6 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
     seed,
     shiftMax: job.shiftMax,
   };
-}
-
-/** The name without what file systems refuse. */
-function fileName(name: string): string {
-  const plain = name.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "");
-  return plain === "" ? "network" : plain;
 }
 
 type Bench = {

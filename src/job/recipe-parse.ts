@@ -8,7 +8,7 @@ import { inputError } from "../error.ts";
 import { defaultQuantizeOptions, type QuantizeOptions } from "../quantize/options.ts";
 import { defaultCalibrationMethod, defaultThresholdDb } from "./defaults.ts";
 import type { CalibrationMethod, ImageOptions } from "./options.ts";
-import type { Recipe, RecipeCommand } from "./recipe.ts";
+import type { Recipe, RecipeCommand, RecipeOverrides } from "./recipe.ts";
 import { chipOf, type RecipeChip } from "./recipe-chip.ts";
 import { type Entry, knownFields, parseEntries, wrong } from "./recipe-entry.ts";
 import {
@@ -83,11 +83,7 @@ export async function parseRecipe(text: string, file: string, locate: Locate): P
       optional(fields.method, (entry) => choiceOf(entry, methods)) ?? defaultCalibrationMethod,
     options: optionsOf(fields.options, isChip),
     thresholdDb: optional(fields.threshold, numberOf) ?? defaultThresholdDb,
-    context: defined({
-      seed: optional(fields.seed, integerOf),
-      threads: optional(fields.threads, (entry) => integerOf(entry, 0, 1024)),
-      device: optional(fields.device, (entry) => choiceOf(entry, devices)),
-    }),
+    context: contextOf(fields),
     steps:
       optional(fields.steps, (entry) => stepsOf(entry, commandsFor(isChip))) ??
       defaultSteps(evaluate, commandsFor(isChip)),
@@ -100,6 +96,17 @@ export async function parseRecipe(text: string, file: string, locate: Locate): P
 export function needed(entry: Entry | undefined, key: string, root: Entry): Entry {
   if (entry !== undefined) return entry;
   throw inputError(`the recipe has no "${key}"`, { where: root.where });
+}
+
+/** What a recipe says of how to run. */
+export function contextOf(
+  fields: Readonly<Partial<Record<"seed" | "threads" | "device", Entry>>>,
+): RecipeOverrides {
+  return defined({
+    seed: optional(fields.seed, integerOf),
+    threads: optional(fields.threads, (entry) => integerOf(entry, 0, 1024)),
+    device: optional(fields.device, (entry) => choiceOf(entry, devices)),
+  });
 }
 
 /** Every form of target has its own questions. */
@@ -245,7 +252,7 @@ function fractionOf(entry: Entry): number {
   return value;
 }
 
-function positiveOf(entry: Entry): number {
+export function positiveOf(entry: Entry): number {
   const value = numberOf(entry);
   if (value <= 0) throw wrong(entry, "a positive number");
   return value;

@@ -2,14 +2,11 @@
  * `inlay run`: does a recipe's steps, leaves out those whose inputs have not changed, and remembers after
  * each step how far it came.
  */
-import { dirname, isAbsolute, join } from "node:path";
 import { readMean } from "../data/open.node.ts";
 import { checkPreprocess } from "../data/preprocess.ts";
-import { decodeText } from "../data/text.ts";
 import { InlayError } from "../error.ts";
 import type { Json } from "../report/json.ts";
 import type { ReportWarning, RunReport } from "../report/reports.ts";
-import { readFileBounded } from "./files.node.ts";
 import { hashText } from "./hash.node.ts";
 import type { JobContext } from "./options.ts";
 import { warningLog } from "./pictures.node.ts";
@@ -17,6 +14,7 @@ import type { Recipe, RecipeOverrides } from "./recipe.ts";
 import { parseRecipe } from "./recipe-parse.ts";
 import { isDone, readState, type StepState, stateOf, writeState } from "./recipe-state.node.ts";
 import { type Step, stepsOf } from "./recipe-steps.node.ts";
+import { readRecipeText } from "./recipe-text.node.ts";
 import { inlayVersion } from "./version.node.ts";
 
 export type RecipeJob = {
@@ -27,8 +25,6 @@ export type RecipeJob = {
   /** Does unchanged steps too. */
   readonly force?: boolean;
 };
-
-const maxRecipeBytes = 2 ** 20;
 
 /**
  * Does the recipe. Files that are missing are found before the first step. A step whose work fails ends the run as
@@ -49,12 +45,7 @@ export async function runRecipe(job: RecipeJob, context: JobContext): Promise<Ru
 
 /** The recipe of a file, its paths relative to the file's folder, its mean file read. */
 async function readRecipe(path: string): Promise<Recipe> {
-  const text = decodeText(await readFileBounded(path, maxRecipeBytes), path);
-  const folder = dirname(path);
-  const locate = (name: string): string => {
-    const slashed = name.replaceAll("\\", "/");
-    return isAbsolute(name) ? name : join(folder, slashed);
-  };
+  const { text, locate } = await readRecipeText(path);
   const recipe = await parseRecipe(text, path, locate);
   const { preprocess, meanFile } = recipe;
   if (meanFile === undefined) return recipe;

@@ -21,7 +21,7 @@ export type ConvertLayer = {
 };
 
 /** `count` of the labelled pictures; percent, and its 95 % interval. As `Accuracy`. */
-type Share = {
+export type Share = {
   readonly count: number;
   readonly percent: number;
   readonly interval: readonly [lo: number, hi: number];

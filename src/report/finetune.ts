@@ -1,13 +1,7 @@
 /**
  * `inlay finetune` as plain data: each step of the training, and what came out of it.
  */
-import type { ConvertReport } from "./convert.ts";
-
-type Share = {
-  readonly count: number;
-  readonly percent: number;
-  readonly interval: readonly [lo: number, hi: number];
-};
+import type { ConvertReport, Share } from "./convert.ts";
 
 /** One test: how many of the test pictures are right, and the mean training loss since the test before. */
 export type FinetuneTest = {

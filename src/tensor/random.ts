@@ -27,6 +27,15 @@ export function createRandom(...seeds: readonly number[]): Random {
   return fromState([fill(), fill(), fill(), fill()]);
 }
 
+/** A seed of `createRandom` for a name: FNV-1a over UTF-16 units. */
+export function textSeed(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return hash | 0;
+}
+
 /** The generator from its 128-bit state as four 32-bit words, not all zero. For reference vectors. */
 export function fromState(state: readonly [number, number, number, number]): Random {
   const uint32 = xoshiro128(state);

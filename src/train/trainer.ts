@@ -5,7 +5,7 @@
 import type { Runtime, Session, Values } from "../engine/runtime.ts";
 import { workError } from "../error.ts";
 import type { TrainingNetwork } from "../ir/training.ts";
-import { createRandom } from "../tensor/random.ts";
+import { createRandom, textSeed } from "../tensor/random.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
 import { findChannelBlock } from "./channel-block.ts";
@@ -168,22 +168,13 @@ function stateValue(values: ReadonlyMap<string, Tensor>, key: string): Tensor {
   return value;
 }
 
-/** Masks as a function of seed, pass and name. */
+/** Masks as a function of seed, pass and name: the same whatever else the network holds. */
 function maskMaker(seed: number): (mask: DropoutMask, pass: number) => Tensor<"float32"> {
   return ({ name, shape, ratio }, pass) => {
-    const random = createRandom(seed, pass, hashOf(name));
+    const random = createRandom(seed, pass, textSeed(name));
     const kept = 1 / (1 - ratio);
     const data = new Float32Array(elementCount(shape));
     for (let at = 0; at < data.length; at += 1) data[at] = random.unit() < ratio ? 0 : kept;
     return float32(shape, data);
   };
-}
-
-/** FNV-1a over UTF-16 units: the same mask whatever else the network holds. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) {
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-  }
-  return hash | 0;
 }

@@ -4,7 +4,7 @@
  */
 import { inputError } from "../../error.ts";
 import type { MessageInit } from "../../protobuf/schema.ts";
-import { createRandom, type Random } from "../../tensor/random.ts";
+import { createRandom, type Random, textSeed } from "../../tensor/random.ts";
 import { elementCount, formatShape, type Shape } from "../../tensor/shape.ts";
 import { type CaffeSchema, setting } from "./schema/schema.ts";
 
@@ -61,16 +61,7 @@ export function fillBlob(
   if (type !== "gaussian" && setting("FillerParameter", filler, "sparse") !== -1) {
     throw inputError("only the gaussian filler can be sparse", { node, got: `"${type}"` });
   }
-  return draw(filler, shape, createRandom(seed, hash(key)), node);
-}
-
-/** FNV-1a over UTF-16 units. */
-function hash(text: string): number {
-  let mixed = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) {
-    mixed = Math.imul(mixed ^ text.charCodeAt(at), 0x01000193);
-  }
-  return mixed | 0;
+  return draw(filler, shape, createRandom(seed, textSeed(key)), node);
 }
 
 function entry<T>(table: Readonly<Record<string, T>>, type: string): T | undefined {

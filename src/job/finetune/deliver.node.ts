@@ -13,10 +13,9 @@ import { toJson } from "../../report/json.ts";
 import { type Classified, classify, countChanged, countHits } from "../../run/classify.ts";
 import { joinBytes } from "../../tensor/chunks.ts";
 import { bitMatchJob } from "../bit-match.node.ts";
-import { violationsOf } from "../check-findings.ts";
 import { type ChipFiles, chipFiles } from "../chip/chip-files.ts";
 import { parseChipModel } from "../chip/chip-model.ts";
-import { refuseViolations } from "../chip/refuse-violations.ts";
+import { modelFileName } from "../chip/model-file-name.ts";
 import { simulationGraph } from "../chip/simulation-graph.ts";
 import { modelPreprocess } from "../chip-model.node.ts";
 import { entryOf, programOf } from "../chip-quantize.node.ts";
@@ -47,13 +46,11 @@ const reportName = "convert.json";
 /** Writes the model's folder, reads it back and judges it on the test pictures. */
 export async function deliver(trained: Trained, scene: DeliverScene): Promise<Delivered> {
   const { job, context, log, name } = scene;
-  const { mapping, target } = trained;
+  const { mapping, target, waived } = trained;
   const chips = job.chip.chips ?? 1;
-  const rules = { waive: new Set(job.chip.waive), chips };
-  const waived = refuseViolations(violationsOf(mapping, mapping.layout, target, rules), log.add);
   const program = programFrom(trained, log);
   warnAboutAccumulators(program, target.accumulatorBits, log.add);
-  const modelFile = `${name.replace(/[^A-Za-z0-9._-]+/g, "_").replace(/^\.+/, "") || "network"}.model`;
+  const modelFile = modelFileName(name);
   const made = chipFiles(program, {
     ...{ name, modelFile, preprocess: job.preprocess, waived, layout: mapping.layout, chips },
     ...{ labels: scene.labels, debug: false, caffe: true, started: scene.started },

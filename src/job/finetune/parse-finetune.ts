@@ -4,14 +4,21 @@
 import { targets } from "../../chips/registry.ts";
 import type { Augmentation } from "../../data/augmentation.ts";
 import type { ColorJitter } from "../../data/color-jitter.ts";
-import type { Device } from "../../engine/runtime.ts";
 import { inputError } from "../../error.ts";
 import type { LayerLimits } from "../../train/solver/settings.ts";
 import type { ImageOptions } from "../options.ts";
 import type { RecipeOverrides } from "../recipe.ts";
 import { chipOf } from "../recipe-chip.ts";
 import { type Entry, knownFields, parseEntries, wrong } from "../recipe-entry.ts";
-import { imagesOf, type Locate, needed, preprocessOf, shareOf } from "../recipe-parse.ts";
+import {
+  contextOf,
+  imagesOf,
+  type Locate,
+  needed,
+  positiveOf,
+  preprocessOf,
+  shareOf,
+} from "../recipe-parse.ts";
 import {
   choiceOf,
   defined,
@@ -42,8 +49,6 @@ export type FinetuneRecipe = {
   /** What the recipe says of how to run, over the command's own. */
   readonly context: RecipeOverrides;
 };
-
-const devices: readonly Device[] = ["cpu", "webgpu", "cuda"];
 
 /** The job of a recipe; `file` names it in errors, which have line and column. Reads no other file. */
 export async function parseFinetune(
@@ -79,12 +84,7 @@ export async function parseFinetune(
     learnCaps: optional(fields.learnCaps, flagOf) ?? false,
     out: path(needed(fields.out, "out", root)),
   };
-  const context = defined({
-    seed: optional(fields.seed, integerOf),
-    threads: optional(fields.threads, (entry) => integerOf(entry, 0, 1024)),
-    device: optional(fields.device, (entry) => choiceOf(entry, devices)),
-  });
-  return { job, context };
+  return { job, context: contextOf(fields) };
 }
 
 type Fields = Readonly<Partial<Record<(typeof keys)[number], Entry>>>;
@@ -196,11 +196,5 @@ function limitsOf({ clipBias, maxNorm }: Fields): LayerLimits | undefined {
 function atLeastZero(entry: Entry): number {
   const value = numberOf(entry);
   if (value < 0) throw wrong(entry, "a number, 0 at least");
-  return value;
-}
-
-function positiveOf(entry: Entry): number {
-  const value = numberOf(entry);
-  if (value <= 0) throw wrong(entry, "a positive number");
   return value;
 }

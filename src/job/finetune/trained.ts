@@ -23,6 +23,8 @@ export type Trained = {
   /** The float network that came out of the first step. */
   readonly float: Graph;
   readonly mapping: ChipMapping;
+  /** Rules that were waived and are broken. */
+  readonly waived: readonly string[];
   /** The refined network with the weights of the last step; its input holds levels. */
   readonly refined: Refined;
   /** The same, fed with pixels 0..255. */
