@@ -4,7 +4,7 @@
  */
 import { expect } from "vitest";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
-import type { Runtime } from "../src/engine/runtime.ts";
+import type { Device, Runtime } from "../src/engine/runtime.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { constantOf, nodeMap } from "../src/ir/graph.ts";
 import { inferTypes } from "../src/ir/infer.ts";
@@ -14,6 +14,7 @@ import { createRandom, type Random, shuffle } from "../src/tensor/random.ts";
 import { elementCount, type Shape } from "../src/tensor/shape.ts";
 import { float32, type Tensor, tensor, toNumbers } from "../src/tensor/tensor.ts";
 import { gradientModel, gradientName } from "../src/train/gradient-model.ts";
+import { commonKernels, type Kernels } from "../src/train/kernels.ts";
 import { maskOf, trainingReference } from "./gradient-reference.ts";
 import { expectClose } from "./within.ts";
 
@@ -28,6 +29,8 @@ type GradientCheck = {
   readonly tolerance?: number;
   /** Elements of each value that are looked at, chosen at random where it has more; 40 by default. */
   readonly sample?: number;
+  /** What the model is written for; plain ones by default. */
+  readonly kernels?: Kernels | undefined;
   /** Of the outputs' gradients, dropout's masks and the sample. */
   readonly seed?: number;
 };
@@ -40,11 +43,14 @@ const forwardTolerance = 1e-4;
 /** A gradient smaller than this counts as this large: what is 0 need not be so to the last bit. */
 const smallest = 1e-2;
 
+/** Another engine than the CPU's, where one is at hand: `INLAY_TEST_DEVICE=webgpu`. */
+const testDevice = (process.env["INLAY_TEST_DEVICE"] ?? "cpu") as Device;
+
 let shared: Promise<Runtime> | undefined;
 
 /** Runs a model of `gradientModel` once. */
 export async function runModel(model: Uint8Array, feeds: Values): Promise<Values> {
-  shared ??= nodeRuntime({ threads: 1 });
+  shared ??= nodeRuntime({ threads: 1, device: testDevice });
   const session = await (await shared).load(model);
   try {
     return await session.run(feeds);
@@ -63,6 +69,7 @@ export async function checkGradients(
   options: GradientCheck,
 ): Promise<void> {
   const { wanted, statistics = [], tolerance = gradientTolerance, sample = 40 } = options;
+  const kernels = testDevice === "cpu" ? options.kernels : commonKernels;
   const random = createRandom(options.seed ?? 1);
   const point = new Map([...feeds, ...constantsOf(graph, wanted), ...masksOf(graph, random)]);
   const seeds = seedsOf(graph, random);
@@ -70,7 +77,7 @@ export async function checkGradients(
     values.map((value, index) => [`${layer}/${index}`, value] as const),
   );
   const got = await runModel(
-    gradientModel(graph, wanted, statistics),
+    gradientModel(graph, wanted, statistics, { kernels }),
     new Map<string, Tensor>([...point, ...sums, ...named(seeds)]),
   );
   const reference = trainingReference(graph, wanted, statistics);

@@ -7,8 +7,8 @@ import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import { inferTypes } from "../src/ir/infer.ts";
 import type { ConvAttrs } from "../src/ir/ops.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
-import { findChannelBlock } from "../src/train/channel-block.ts";
 import { gradientModel, gradientName } from "../src/train/gradient-model.ts";
+import { findKernels, plainKernels } from "../src/train/kernels.ts";
 import { checkGradients, runModel } from "./gradient-check.ts";
 import { normals } from "./small-case.ts";
 import { type SmallGraph, smallGraph } from "./small-graph.ts";
@@ -135,7 +135,8 @@ describe("gradients of a convolution", () => {
 describe("the runtime's own layout", () => {
   it("gives what plain convolutions give, forward and backward", async () => {
     const runtime = await nodeRuntime({ threads: 1 });
-    const block = await findChannelBlock(runtime);
+    const own = await findKernels(runtime);
+    const { channelBlock: block } = own;
     if (block === 0) return;
     const geometries = fc
       .record({
@@ -169,8 +170,8 @@ describe("the runtime's own layout", () => {
         node.op === "const" ? [[node.id, node.attrs.tensor]] : [],
       );
       const given = new Map<string, Tensor>([...feeds, ...constants, [gradientName("y"), dy]]);
-      const [plainly, blocked] = [0, block].map((channelBlock) =>
-        gradientModel(graph, wanted, [], { channelBlock }),
+      const [plainly, blocked] = [plainKernels, own].map((kernels) =>
+        gradientModel(graph, wanted, [], { kernels }),
       );
       expect(blocked).not.toEqual(plainly);
       const want = await runModel(plainly ?? new Uint8Array(), given);

@@ -5,13 +5,14 @@ import type { Graph } from "../ir/graph.ts";
 import type { BatchStatistics } from "../ir/training.ts";
 import { float32 } from "../tensor/tensor.ts";
 import { writeBackward, writeForward } from "./differentiate.ts";
+import type { Kernels } from "./kernels.ts";
 import { createStepWriter, withVariables } from "./step-model.ts";
 
 /** Name of the gradient of a value: an input of the model for graph outputs, an output for what was wanted. */
 export const gradientName = (id: string): string => `d(${id})`;
 
 /** How the model is written: see `createStepWriter` and `writeForward`. */
-export type GradientOptions = { readonly channelBlock?: number; readonly chains?: boolean };
+export type GradientOptions = { readonly kernels?: Kernels | undefined; readonly chains?: boolean };
 
 /**
  * A model whose inputs are the graph's inputs, the wanted constants (under their ids) and `d(output)` for every graph
@@ -23,10 +24,10 @@ export function gradientModel(
   graph: Graph,
   wanted: readonly string[],
   statistics: readonly BatchStatistics[] = [],
-  { channelBlock = 0, chains = false }: GradientOptions = {},
+  { kernels, chains = false }: GradientOptions = {},
 ): Uint8Array {
   const opened = withVariables(graph, new Map(wanted.map((id) => [id, id])));
-  const writer = createStepWriter(opened, statistics, channelBlock);
+  const writer = createStepWriter(opened, statistics, kernels);
   const { tape, types } = writer;
   for (const { layer, sums } of statistics) {
     for (const [index, { dtype, shape }] of sums.entries()) {

@@ -11,6 +11,7 @@ import type { Node } from "../ir/ops.ts";
 import type { BatchStatistics } from "../ir/training.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { TensorType } from "../tensor/tensor.ts";
+import { type Kernels, plainKernels } from "./kernels.ts";
 import { blockedDomain } from "./rules/blocked-conv.ts";
 import { createTape, type Tape } from "./tape.ts";
 
@@ -55,13 +56,13 @@ export function withVariables(graph: Graph, variables: ReadonlyMap<string, strin
 }
 
 /**
- * Starts a model of the graph; all inputs of the graph are inputs of the model. `channelBlock` is `findChannelBlock`'s, or 0
- * for a model that runs anywhere.
+ * Starts a model of the graph; all inputs of the graph are inputs of the model. `kernels` is `findKernels`'s, or
+ * plain ones.
  */
 export function createStepWriter(
   graph: Graph,
   statistics: readonly BatchStatistics[] = [],
-  channelBlock = 0,
+  kernels: Kernels = plainKernels,
 ): StepWriter {
   const types = inferTypes(graph);
   const nodes = nodeMap(graph);
@@ -87,7 +88,7 @@ export function createStepWriter(
     at: (id) => {
       state.current = id;
     },
-    channelBlock,
+    kernels,
     statisticsOf: (id) => byId.get(id),
     update: (key, value) => {
       updates.set(key, value);
@@ -112,7 +113,7 @@ export function createStepWriter(
       input: [...inputs].map(([name, { dtype, shape }]) => valueInfo(name, { dtype, dims: shape })),
       output: named.map((name) => valueInfo(name, undefined)),
     };
-    const opsets = channelBlock === 0 ? {} : { [blockedDomain]: 1 };
+    const opsets = kernels.channelBlock === 0 ? {} : { [blockedDomain]: 1 };
     return encodeModel(message, { ...graph.opsets, ...opsets });
   };
   return {

@@ -6,6 +6,7 @@ import type { Parameter, TrainingNetwork } from "../ir/training.ts";
 import { elementCount, type Shape } from "../tensor/shape.ts";
 import { float32 } from "../tensor/tensor.ts";
 import { writeBackward, writeForward } from "./differentiate.ts";
+import type { Kernels } from "./kernels.ts";
 import { constraintsOf } from "./layer-limits.ts";
 import { emitLoss } from "./losses/losses.ts";
 import { emitConstraints } from "./solver/constraints.ts";
@@ -50,18 +51,18 @@ export function learnedParameters(network: TrainingNetwork): readonly Parameter[
   return network.parameters.filter(({ lrMult }) => lrMult !== 0);
 }
 
-/** Writes the model of one part of an iteration. For `channelBlock` see `createStepWriter`. */
+/** Writes the model of one part of an iteration. For `kernels` see `createStepWriter`. */
 export function buildStep(
   network: TrainingNetwork,
   settings: UpdateSettings,
   part: StepPart,
-  channelBlock = 0,
+  kernels?: Kernels,
 ): TrainingStep {
   const learned = learnedParameters(network);
   const names = new Map(learned.flatMap(({ key, ids }) => ids.map((id) => [id, key] as const)));
   const graph = withVariables(network.graph, names);
   const variables = new Set(names.values());
-  const writer = createStepWriter(graph, network.statistics, channelBlock);
+  const writer = createStepWriter(graph, network.statistics, kernels);
   const reads = [...variables, ...sumInputs(network, writer)];
   const written = writeForward(graph, writer.tape, readOutside(network));
   const { seeds, losses } = writeLosses(network, writer);

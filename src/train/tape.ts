@@ -9,6 +9,7 @@ import type { Node, Op, OpTable } from "../ir/ops.ts";
 import type { BatchStatistics } from "../ir/training.ts";
 import type { Shape } from "../tensor/shape.ts";
 import { float32 } from "../tensor/tensor.ts";
+import type { Kernels } from "./kernels.ts";
 
 /** Gradients of the node's inputs, in their order; undefined where none was wanted or none flows. */
 export type InputGradients = readonly (string | undefined)[];
@@ -50,11 +51,8 @@ export type Tape = Builder & {
   readonly unbroadcast: (dy: string, from: Shape, to: Shape) => string;
   /** Says which node the following ones are written for: names of what is in between begin with it. */
   readonly at: (id: string) => void;
-  /**
-   * How many channels ONNX Runtime's layout for convolutions keeps together on this machine; 0 where it has none, or none
-   * is to be used. See rules/blocked-conv.ts.
-   */
-  readonly channelBlock: number;
+  /** What the step is written for. */
+  readonly kernels: Kernels;
   /** The batch norm's statistics, where it takes them from the batch. */
   readonly statisticsOf: (id: string) => BatchStatistics | undefined;
   /** A value of the state after this iteration: `key` becomes `value`. Batch norms report their sums so. */
@@ -70,7 +68,7 @@ export type Tape = Builder & {
 
 export type TapeOptions = Pick<
   Tape,
-  "at" | "channelBlock" | "statisticsOf" | "update" | "state" | "dropoutMask"
+  "at" | "kernels" | "statisticsOf" | "update" | "state" | "dropoutMask"
 >;
 
 /** A tape over a builder. */

@@ -8,7 +8,7 @@ import type { TrainingNetwork } from "../ir/training.ts";
 import { createRandom, textSeed } from "../tensor/random.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
-import { findChannelBlock } from "./channel-block.ts";
+import { findKernels } from "./kernels.ts";
 import type { UpdateSettings } from "./solver/settings.ts";
 import { historiesOf, stepScalars } from "./solver/updates.ts";
 import {
@@ -64,9 +64,9 @@ export async function openTrainer(
   runtime: Runtime,
   seed: number,
 ): Promise<Trainer> {
-  const channelBlock = await findChannelBlock(runtime);
+  const kernels = await findKernels(runtime);
   const load = async (part: StepPart): Promise<Loaded> => {
-    const step = buildStep(network, settings, part, channelBlock);
+    const step = buildStep(network, settings, part, kernels);
     return { step, session: await runtime.load(step.model) };
   };
   const { iterSize } = settings;

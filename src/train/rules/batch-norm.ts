@@ -69,9 +69,11 @@ export function emitBatchNorm(
   tape: Tape,
   node: Node<"batchNorm">,
   { layer }: BatchStatistics,
-  { gamma, beta }: { readonly gamma: string | undefined; readonly beta: string | undefined },
+  scale: { readonly gamma: string | undefined; readonly beta: string | undefined },
 ): Moments & { readonly y: string } {
   const [x = ""] = node.inputs;
+  if (!tape.kernels.manyOutputs) return emitByMoments(tape, x, node.attrs.epsilon, scale);
+  const { gamma, beta } = scale;
   const count = tape.shapeOf(x)[1] ?? 1;
   const filled = (value: number): string =>
     tape.initializer(float32([count], new Float32Array(count).fill(value)), `${node.id}/filled`);
@@ -91,6 +93,24 @@ export function emitBatchNorm(
     attributes,
     suffixes,
   );
+  return { y, mean, variance };
+}
+
+/** The same, for engines whose `BatchNormalization` has no batch statistics. */
+function emitByMoments(
+  tape: Tape,
+  x: string,
+  epsilon: number,
+  { gamma, beta }: { readonly gamma: string | undefined; readonly beta: string | undefined },
+): Moments & { readonly y: string } {
+  const share = tape.number(1 / perChannel(tape, x));
+  const mean = tape.mul(sumByChannel(tape, x, x), share);
+  const centered = tape.sub(x, channels(tape, mean, x));
+  const variance = tape.mul(sumByChannel(tape, tape.mul(centered, centered), x), share);
+  const inverse = inverseDeviation(tape, variance, epsilon);
+  const factor = gamma === undefined ? inverse : tape.mul(gamma, inverse);
+  const scaled = tape.mul(centered, channels(tape, factor, x));
+  const y = beta === undefined ? scaled : tape.add(scaled, channels(tape, beta, x));
   return { y, mean, variance };
 }
 

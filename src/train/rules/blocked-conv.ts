@@ -26,7 +26,7 @@ export function emitConv(
   { x, weight, shape, bias }: Convolved,
   output?: string,
 ): string {
-  const order = orderOf(tape.channelBlock, shape, attrs.groups);
+  const order = orderOf(tape.kernels.channelBlock, shape, attrs.groups);
   const inputs = bias === undefined ? [] : [bias];
   const attributes = attributesOf(attrs, shape);
   if (order === undefined) {
@@ -48,7 +48,7 @@ export function emitTurnedConv(
   const { groups } = attrs;
   const [out, inner, kh, kw] = shape;
   const turned: Nchw = [groups * inner, out / groups, kh, kw];
-  const order = orderOf(tape.channelBlock, turned, groups);
+  const order = orderOf(tape.kernels.channelBlock, turned, groups);
   const attributes = attributesOf(attrs, turned);
   if (order === undefined || order === "picture") {
     const kernel = turnedWeight(tape, weight, shape, groups);
@@ -60,7 +60,7 @@ export function emitTurnedConv(
       : reversed(
           tape,
           byOutputs(tape, weight, shape),
-          [out / tape.channelBlock, tape.channelBlock],
+          [out / tape.kernels.channelBlock, tape.kernels.channelBlock],
           shape,
         );
   return emitOrdered(tape, order, [x, kernel], { attributes, out: turned[0] });
@@ -112,7 +112,7 @@ function orderOf(block: number, [out, inner]: Nchw, groups: number): Order | und
 /** Weights as [out / block, in / block, kh, kw, block of inputs, block of outputs], under their own shape. */
 function byBoth(tape: Tape, weight: string, shape: Nchw): string {
   const [out, inner, kh, kw] = shape;
-  const block = tape.channelBlock;
+  const block = tape.kernels.channelBlock;
   // Blocks of outputs first, as if the inputs were rows: the runtime has a fast way for that.
   const rows = tape.reshape(weight, [1, out, inner, kh * kw]);
   const outer = emitBlocked(tape, "ReorderInput", [rows], {});
@@ -130,7 +130,7 @@ function byOutputs(tape: Tape, weight: string, shape: Nchw): string {
 /** The turned weights as [in / block, out / block, kh, kw, block of outputs, block of inputs], under their own shape. */
 function turnedByBoth(tape: Tape, weight: string, shape: Nchw, groups: number): string {
   const [out, inner, kh, kw] = shape;
-  const block = tape.channelBlock;
+  const block = tape.kernels.channelBlock;
   const outer = out / groups;
   const rows = tape.reshape(weight, [out, inner, kh * kw, 1]);
   const split = tape.reshape(emitBlocked(tape, "ReorderInput", [rows], {}), [

@@ -2,13 +2,15 @@
  * Gradients of convolutions. `y` at row h gets `x` at row `h * stride + k * dilation - top` times the weight at row k; all
  * sums below run over these triples. How dW is summed quickly is conv-weights.ts.
  */
+import { int } from "../../formats/onnx/attribute.ts";
 import { kernelExtent } from "../../ir/geometry.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import { asNchw, type Nchw } from "../../tensor/shape.ts";
 import type { Backward, Tape, TrainRule } from "../tape.ts";
 import { emitConv, emitTurnedConv } from "./blocked-conv.ts";
 import { weightGradient } from "./conv-weights.ts";
-import { emitTransposed } from "./transposed.ts";
+import { emitSlice } from "./slices.ts";
+import { emitTransposed, type Window } from "./transposed.ts";
 
 /** What a convolution reads. `x` and `weight` are values of the graph: their shapes are known. */
 export type ConvOperands = {
@@ -40,9 +42,28 @@ function inputGradient(attrs: ConvAttrs, operands: ConvOperands, dy: string, tap
   if (turned === undefined) {
     const [, , h, w] = asNchw(tape.shapeOf(operands.x));
     const window = { kernel: [shape[2], shape[3]], size: [h, w] } as const;
-    return emitTransposed(tape, dy, weight, attrs, window);
+    const isMixed = shape[1] === 1 && attrs.groups > 1 && shape[0] > attrs.groups;
+    return isMixed && !tape.kernels.manyOutputs
+      ? everySecond(tape, dy, weight, attrs, window)
+      : emitTransposed(tape, dy, weight, attrs, window);
   }
   return emitTurnedConv(tape, turned, { x: dy, weight, shape });
+}
+
+/**
+ * WebGPU's transposed convolution (ONNX Runtime 1.30) is wrong where several channels of a group give one: there every
+ * channel is computed twice.
+ */
+function everySecond(
+  tape: Tape,
+  dy: string,
+  weight: string,
+  attrs: ConvAttrs,
+  window: Window,
+): string {
+  const twice = tape.emit("Concat", [weight, weight], { axis: int(1) });
+  const both = emitTransposed(tape, dy, twice, attrs, window);
+  return emitSlice(tape, both, [{ axis: 1, start: 0, end: 2 * attrs.groups, step: 2 }]);
 }
 
 /**

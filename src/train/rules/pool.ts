@@ -9,8 +9,10 @@ import { kernelExtent } from "../../ir/geometry.ts";
 import { describe } from "../../ir/graph.ts";
 import type { PoolAttrs } from "../../ir/ops.ts";
 import { asNchw, elementCount, type Nchw, type Pads, type Shape } from "../../tensor/shape.ts";
+import { float32 } from "../../tensor/tensor.ts";
 import type { Backward, Tape, TrainRule } from "../tape.ts";
 import { emitSlice } from "./slices.ts";
+import { emitTransposed } from "./transposed.ts";
 
 export const maxPool: TrainRule<"maxPool"> = (node, tape) => {
   const shape = asNchw(tape.shapeOf(node.inputs[0] ?? ""), describe(node));
@@ -29,9 +31,15 @@ export const globalMaxPool: TrainRule<"globalMaxPool"> = (node, tape) => {
 type Windows = Omit<PoolAttrs, "ceil">;
 
 function largest(tape: Tape, id: string, x: string, shape: Nchw, windows: Windows): Backward {
+  return tape.kernels.manyOutputs
+    ? byPlaces(tape, id, x, shape, windows)
+    : byComparison(tape, id, x, shape, windows);
+}
+
+function byPlaces(tape: Tape, id: string, x: string, shape: Nchw, windows: Windows): Backward {
   const { pads, kernel } = windows;
-  // ONNX Runtime wants pads smaller than the kernel.
-  const padded = !fits(pads, kernel);
+  // ONNX Runtime wants pads smaller than the kernel, and has no place for a window that sees only padding.
+  const padded = !fits(pads, kernel) || seesNothing(windows, shape);
   const source = padded ? emitPad(tape, x, pads, lowest) : x;
   const attributes = {
     kernel_shape: ints(kernel),
@@ -49,6 +57,68 @@ function largest(tape: Tape, id: string, x: string, shape: Nchw, windows: Window
       : scattered(tape, dy, places, full);
     return [padded ? within(tape, dx, shape, pads) : dx];
   };
+}
+
+/**
+ * For engines that do not tell places: offset by offset, what of a window's gradient is left goes to the pixel that equals
+ * the window's value. A transposed convolution, one weight of 1 per offset, puts all in their places.
+ */
+function byComparison(tape: Tape, id: string, x: string, shape: Nchw, windows: Windows): Backward {
+  const { pads, kernel, stride, dilation } = windows;
+  const full = withPads(shape, pads);
+  const source = pads.some((pad) => pad > 0) ? emitPad(tape, x, pads, lowest) : x;
+  const attributes = {
+    kernel_shape: ints(kernel),
+    strides: ints(stride),
+    dilations: ints(dilation),
+  };
+  tape.emit("MaxPool", [source], attributes, id);
+  return (dy) => {
+    const [n, c, oh, ow] = asNchw(tape.shapeOf(id), id);
+    const [kh, kw] = kernel;
+    const offsets = Array.from({ length: kh * kw }, (_, at) => [Math.floor(at / kw), at % kw]);
+    let left = dy;
+    const parts = offsets.map(([row = 0, column = 0]) => {
+      const top = row * dilation[0];
+      const side = column * dilation[1];
+      const pixels = emitSlice(tape, source, [
+        { axis: 2, start: top, end: top + (oh - 1) * stride[0] + 1, step: stride[0] },
+        { axis: 3, start: side, end: side + (ow - 1) * stride[1] + 1, step: stride[1] },
+      ]);
+      const isLargest = tape.emit("Equal", [pixels, id]);
+      const part = tape.where(isLargest, left);
+      left = tape.emit("Where", [isLargest, tape.number(0), left]);
+      return tape.reshape(part, [n * c, 1, oh, ow]);
+    });
+    // Channels as pictures, so that nothing has groups.
+    const all = tape.emit("Concat", parts, { axis: int(1) });
+    const window = { kernel, size: [full[2], full[3]] } as const;
+    const attrs = { stride, dilation, groups: 1, pads: [0, 0, 0, 0] } as const;
+    const placed = emitTransposed(tape, all, oneHot(tape, kernel), attrs, window);
+    return [within(tape, tape.reshape(placed, full), shape, pads)];
+  };
+}
+
+/** [kh * kw, 1, kh, kw]: the identity of a window's offsets. */
+function oneHot(tape: Tape, [kh, kw]: readonly [number, number]): string {
+  const count = kh * kw;
+  const data = new Float32Array(count * count);
+  for (let at = 0; at < count; at += 1) data[at * count + at] = 1;
+  return tape.initializer(float32([count, 1, kh, kw], data), "offsets");
+}
+
+/** True where a dilated window steps over all pixels of a small map. */
+function seesNothing({ kernel, stride, dilation, pads }: Windows, [, , h, w]: Nchw): boolean {
+  return ([0, 1] as const).some((axis) => {
+    const size = axis === 0 ? h : w;
+    const last = pads[axis] + size + pads[axis === 0 ? 2 : 3];
+    const span = (kernel[axis] - 1) * dilation[axis];
+    for (let start = 0; start + span < last; start += stride[axis]) {
+      const taps = Array.from({ length: kernel[axis] }, (_, tap) => start + tap * dilation[axis]);
+      if (!taps.some((place) => place >= pads[axis] && place < pads[axis] + size)) return true;
+    }
+    return false;
+  });
 }
 
 /** True where no pixel is in two windows. */

@@ -5,6 +5,7 @@
  */
 import { int } from "../../formats/onnx/attribute.ts";
 import type { Shape } from "../../tensor/shape.ts";
+import { emitSlice } from "../rules/slices.ts";
 import type { Tape } from "../tape.ts";
 import type { UpdateSettings } from "./settings.ts";
 import { type Arithmetic, type Moved, type Multipliers, move } from "./update-rules.ts";
@@ -78,15 +79,17 @@ function joinGroup(members: Group, tape: Tape): Joined {
 
 function splitGroup(members: Group, moved: Moved<string>, tape: Tape): readonly UpdateOutput[] {
   const sizes = members.map(({ shape }) => shape[0] ?? 1);
-  const split = (name: string): readonly string[] =>
-    members.length === 1
-      ? [name]
-      : tape.emitMany(
-          "Split",
-          [name, tape.integers(sizes, "sizes")],
-          { axis: int(0) },
-          members.map(({ key }) => `${key}/split`),
-        );
+  const split = (name: string): readonly string[] => {
+    if (members.length === 1) return [name];
+    if (!tape.kernels.manyOutputs) return slices(name, sizes, tape);
+    const suffixes = members.map(({ key }) => `${key}/split`);
+    return tape.emitMany(
+      "Split",
+      [name, tape.integers(sizes, "sizes")],
+      { axis: int(0) },
+      suffixes,
+    );
+  };
   const values = split(moved.value);
   const histories = moved.histories.map(split);
   return members.map(({ key }, at) => ({
@@ -94,6 +97,15 @@ function splitGroup(members: Group, moved: Moved<string>, tape: Tape): readonly 
     value: values[at] ?? "",
     histories: histories.map((parts) => parts[at] ?? ""),
   }));
+}
+
+function slices(name: string, sizes: readonly number[], tape: Tape): readonly string[] {
+  let end = 0;
+  return sizes.map((size) => {
+    const start = end;
+    end += size;
+    return emitSlice(tape, name, [{ axis: 0, start, end }]);
+  });
 }
 
 /** Gradients times `limit / max(norm, limit)`, which is exactly 1 where nothing is to be clipped. */

@@ -1,5 +1,6 @@
 /**
- * Asks ONNX Runtime how many channels its layout for convolutions keeps together: that depends on the processor.
+ * What the engine's kernels can do, as far as a training step is written otherwise for it. ONNX Runtime is asked once, when
+ * the step is built.
  */
 import type { Runtime } from "../engine/runtime.ts";
 import { encodeModel } from "../formats/onnx/lower.ts";
@@ -8,12 +9,35 @@ import { elementCount } from "../tensor/shape.ts";
 import { float32 } from "../tensor/tensor.ts";
 import { blockedDomain } from "./rules/blocked-conv.ts";
 
+export type Kernels = {
+  /**
+   * How many channels the layout for convolutions keeps together: that depends on the processor. 0 where it has none, or
+   * none is to be used.
+   */
+  readonly channelBlock: number;
+  /**
+   * `BatchNormalization` gives the batch's own statistics, `MaxPool` its places, `Split` as many parts as wanted. WebGPU
+   * refuses all three, and some of its transposed convolutions are wrong.
+   */
+  readonly manyOutputs: boolean;
+};
+
+/** The CPU's, without a layout of the processor's own. */
+export const plainKernels: Kernels = { channelBlock: 0, manyOutputs: true };
+
+/** What every engine has. */
+export const commonKernels: Kernels = { channelBlock: 0, manyOutputs: false };
+
+export async function findKernels(runtime: Runtime): Promise<Kernels> {
+  if (runtime.options.device !== "cpu") return commonKernels;
+  return { ...plainKernels, channelBlock: await findChannelBlock(runtime) };
+}
+
 /** Two pixels of more channels than any block has. */
 const shape = [1, 64, 1, 2] as const;
 
-/** The block of this machine's processor; 0 where there is no such layout, as on other devices. */
-export async function findChannelBlock(runtime: Runtime): Promise<number> {
-  if (runtime.options.device !== "cpu") return 0;
+/** The block of this machine's processor; 0 where there is no such layout. */
+async function findChannelBlock(runtime: Runtime): Promise<number> {
   const node = { op_type: "ReorderInput", domain: blockedDomain, input: ["x"], output: ["y"] };
   const graph = {
     name: "layout",
