@@ -44,12 +44,15 @@ type Parser = {
   readonly limits: Limits;
   objects: number;
   numbers: number;
+  skipped: number;
   warnings: number;
 };
 
 const maxWarnings = 100;
 /** Text is no place for weights; a network of a thousand layers has about 10,000 messages. */
 const textLimits = { objects: 200_000, numbers: 4_000_000 };
+/** Values of unknown names; the file of another program has some hundred. */
+const maxSkipped = 500_000;
 
 /**
  * The message `name` in `text`. Throws an input error `file:line:column: ...` at the first thing
@@ -69,6 +72,7 @@ export function parseText<S extends Schema, N extends MessageName<S>>(
     limits: { ...defaultLimits, ...textLimits, ...options.limits },
     objects: 0,
     numbers: 0,
+    skipped: 0,
     warnings: 0,
   };
   return parseFields(parser, messageTable(schema, name), undefined, 0) as Message<S, N>;
@@ -259,11 +263,26 @@ function skipExtension(parser: Parser, depth: number): void {
 /** Skips the value of an unknown field. */
 function skipField(parser: Parser, depth: number): void {
   const { scanner } = parser;
+  spendSkipped(parser);
   const colon = skip(scanner, ":");
   if (at(scanner, "[")) skipList(parser, depth);
   else if (at(scanner, "{") || at(scanner, "<")) skipMessage(parser, depth + 1);
   else if (colon) skipScalar(scanner);
   else throw unexpected(scanner, "`:` or `{`");
+}
+
+function spendSkipped(parser: Parser): void {
+  parser.skipped += 1;
+  if (parser.skipped <= maxSkipped) return;
+  throw syntaxError(
+    parser.scanner,
+    "too many values of unknown names",
+    parser.scanner.token.offset,
+    {
+      expected: `at most ${maxSkipped}`,
+      hint: "Is this a network?",
+    },
+  );
 }
 
 function skipScalar(scanner: Scanner): void {
@@ -282,6 +301,7 @@ function skipList(parser: Parser, depth: number): void {
   next(scanner);
   if (skip(scanner, "]")) return;
   do {
+    spendSkipped(parser);
     if (at(scanner, "{") || at(scanner, "<")) skipMessage(parser, depth + 1);
     else skipScalar(scanner);
   } while (skip(scanner, ","));

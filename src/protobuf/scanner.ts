@@ -69,6 +69,8 @@ function skipSpace(scanner: Scanner): void {
 function scanToken(scanner: Scanner): Token {
   const { text, pos: offset } = scanner;
   if (offset >= text.length) return { kind: "end", text: "", offset };
+  const mark = text[offset] ?? "";
+  if ("{}<>[]:,;".includes(mark)) return { kind: "symbol", text: mark, offset };
   const word = matchAt(name, text, offset);
   if (word !== undefined) return { kind: "name", text: word, offset };
   const digits = matchAt(number, text, offset);
