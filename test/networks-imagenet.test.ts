@@ -17,7 +17,12 @@ import { say } from "./say.ts";
 describe.skipIf(dataDir === undefined)("ImageNet networks (INLAY_DATA)", () => {
   const losses: number[] = [];
 
-  it.each(imagenetNetworks)("$name: float counts", checkFloat, 120_000);
+  // The two MobileNets in int8 have theirs counted while they are quantized, and others of the same counts below them.
+  it.each(imagenetNetworks.filter(({ name }) => !/^MobileNetV1 \S+$/.test(name)))(
+    "$name: float counts",
+    checkFloat,
+    120_000,
+  );
 
   describe.each(imagenetNetworks.filter((network) => network.maxLoss !== undefined))(
     "$name in int8",
@@ -49,7 +54,7 @@ describe.skipIf(dataDir === undefined)("ImageNet networks (INLAY_DATA)", () => {
         expect(await int8Operators(quantized?.out ?? "")).toBeGreaterThanOrEqual(layers);
         expect(worst).toBeGreaterThanOrEqual(0.999);
         expect(largest).toBeLessThanOrEqual(1);
-        const { changed, samples } = await changedByKernels(network, quantized?.out ?? "");
+        const { changed, samples } = await changedByKernels(network, quantized as Quantized);
         say(`${network.name}: int8 kernels change ${changed} of ${samples} pictures`);
         expect(changed).toBeLessThanOrEqual(samples / 100);
       }, 120_000);
