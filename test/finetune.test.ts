@@ -113,6 +113,27 @@ describe("fine-tuning", () => {
     ).toBe(true);
   });
 
+  it("refuses what the chip cannot hold before it trains", async () => {
+    await writeFile(
+      at("wide.prototxt"),
+      net.replace("kernel_size: 3 pad: 1 }", "kernel_size: 5 pad: 2 }"),
+    );
+    let asked = 0;
+    const shouldStop = (): boolean => {
+      asked += 1;
+      return false;
+    };
+    const refused = finetuneJob(job("wide", { model: [at("wide.prototxt")], shouldStop }), context);
+    await expect(refused).rejects.toThrow(/conv2: kernel: 5x5/);
+    expect(asked).toBe(0);
+  });
+
+  it("stops where a learned cap has fallen to 0", async () => {
+    const stages = { ...job("").stages, activations: { epochs: 1, rate: 1e6 } };
+    const fallen = finetuneJob(job("caps", { learnCaps: true, stages }), context);
+    await expect(fallen).rejects.toThrow(/quantRelu "relu\d": a cap .* fallen/);
+  });
+
   it("takes folders of the user's own classes through to the model's labels", async () => {
     const names = ["apple", "bread", "cheese"];
     for (const [label, name] of names.entries()) {

@@ -3,7 +3,8 @@
  * The state is a value: what an iteration was given stays as it was, so that a failed one can be looked into.
  */
 import type { Runtime, Session, Values } from "../engine/runtime.ts";
-import { workError } from "../error.ts";
+import { inputError, workError } from "../error.ts";
+import { describe, nodesOf } from "../ir/graph.ts";
 import type { TrainingNetwork } from "../ir/training.ts";
 import { createRandom, textSeed } from "../tensor/random.ts";
 import { elementCount } from "../tensor/shape.ts";
@@ -70,6 +71,7 @@ export async function openTrainer(
     return { step, session: await runtime.load(step.model) };
   };
   const { iterSize } = settings;
+  const caps = learnedCaps(network);
   const last = await load(iterSize === 1 ? "whole" : "apply");
   const early = iterSize === 1 ? undefined : await load("accumulate");
   const masksOf = maskMaker(seed);
@@ -112,6 +114,7 @@ export async function openTrainer(
         for (const [index, loss] of pass.losses.entries())
           losses[index] = (losses[index] ?? 0) + loss;
       }
+      checkCaps(caps, values, state.iteration);
       const means = losses.map((loss) => loss / iterSize);
       return {
         state: {
@@ -128,6 +131,36 @@ export async function openTrainer(
       await early?.session.release();
     },
   };
+}
+
+/** Keys of the caps that a solver changes, with their activations. */
+function learnedCaps(network: TrainingNetwork): ReadonlyMap<string, string> {
+  const keys = new Map(
+    learnedParameters(network).flatMap(({ key, ids }) => ids.map((id) => [id, key] as const)),
+  );
+  return new Map(
+    nodesOf(network.graph, "quantRelu").flatMap((node) => {
+      const key = keys.get(node.inputs[1] ?? "");
+      return key === undefined ? [] : [[key, describe(node)] as const];
+    }),
+  );
+}
+
+/** An activation whose cap is not above 0 has no levels: its arithmetic is not defined. */
+function checkCaps(
+  caps: ReadonlyMap<string, string>,
+  values: ReadonlyMap<string, Tensor>,
+  iteration: number,
+): void {
+  for (const [key, node] of caps) {
+    const data = values.get(key)?.data ?? [];
+    const low = Array.from(data, Number).find((cap) => cap <= 0);
+    if (low === undefined) continue;
+    throw inputError("a cap that is learned has fallen to 0 or below", {
+      ...{ where: `iteration ${iteration}`, node, got: `${low}` },
+      hint: "Lower the learning rate, or the cap's lr_mult; snapshots written before are good",
+    });
+  }
 }
 
 /** The state that a run begins with: the values, and histories of zeros where they have none. */
