@@ -27,9 +27,9 @@ const fewBits = ["--distill", "0.5", "--temperature", "4"];
 const rates = { 12: "0.003,0.003,0.001", 8: "0.003,0.003,0.001", 5: "0.003,0.003,0.001" };
 const fewBitRates = { 3: "0.006,0.006,0.002", 2: "0.02,0.02,0.004", 1: "0.02,0.02,0.004" };
 
-/** What a fine-tuning is told besides its model; three bits and fewer have a teacher. */
+/** What a fine-tuning is told besides its model; three bits and fewer have a teacher, two and one a longer last step. */
 function tuned(bits) {
-  const epochs = ["--epochs", "0,1,2,1"];
+  const epochs = ["--epochs", bits > 2 ? "0,1,2,1" : "0,1,2,2"];
   if (bits >= 5) return [...epochs, "--rates", `0,${rates[bits]}`];
   return [...epochs, "--rates", `0,${fewBitRates[bits]}`, ...fewBits];
 }

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, expect } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import { checkJob } from "../src/job/check.node.ts";
@@ -17,9 +17,17 @@ import { reportSchemas } from "../src/report/schema.ts";
 
 const context: JobContext = { device: "cpu", threads: 1, seed: 0, command: [] };
 
-/** Removed when the test file that imports this is done. */
-export const folder: string = mkdtempSync(join(tmpdir(), "inlay-check-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+let folder = "";
+
+/** A folder for `write`, there while the calling test file runs. */
+export function useFolder(): void {
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "inlay-check-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+}
+
+export const folderInUse = (): string => folder;
 
 export type Options = Partial<ChipOptions> & { readonly network?: string };
 

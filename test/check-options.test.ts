@@ -13,10 +13,21 @@ import { checkSchema } from "../src/report/json-schema.ts";
 import { reportSchemas } from "../src/report/schema.ts";
 import { renderText } from "../src/report/text.ts";
 import { ruleNames } from "../src/target/rules.ts";
-import { check, checkNet, example, folder, rulesOf, warningsOf, write } from "./check-job.ts";
+import {
+  check,
+  checkNet,
+  example,
+  folderInUse,
+  rulesOf,
+  useFolder,
+  warningsOf,
+  write,
+} from "./check-job.ts";
 import { sampleCheck } from "./check-sample.ts";
 import { NetBuilder } from "./gti-nets.ts";
 import { runCli } from "./run-cli.ts";
+
+useFolder();
 
 describe("widths", () => {
   it("12 bits on the chip that has 1 and 3", async () => {
@@ -205,7 +216,7 @@ describe("the text", () => {
 });
 
 async function inlay(...argv: readonly string[]) {
-  return await runCli(folder, argv);
+  return await runCli(folderInUse(), argv);
 }
 
 describe("the command", () => {
@@ -229,7 +240,7 @@ describe("the command", () => {
   });
 
   it("takes the network JSON and the number of chips", async () => {
-    writeFileSync(join(folder, "n.json"), networkJsonOf(reference.vgg16(2, 2), gti2803));
+    writeFileSync(join(folderInUse(), "n.json"), networkJsonOf(reference.vgg16(2, 2), gti2803));
     const flags = ["--target", "gti2803", "--network", "n.json", "--chips", "2", "--quiet"];
     const { code, out } = await inlay("check", vgg, ...flags);
     expect(code).toBe(1);

@@ -4,9 +4,19 @@
 import { describe, expect, it } from "vitest";
 import { renderText } from "../src/report/text.ts";
 import { ruleNames } from "../src/target/rules.ts";
-import { check, checkNet, example, type Options, rulesOf, warningsOf } from "./check-job.ts";
+import {
+  check,
+  checkNet,
+  example,
+  type Options,
+  rulesOf,
+  useFolder,
+  warningsOf,
+} from "./check-job.ts";
 import { NetBuilder, vgg16Net } from "./gti-nets.ts";
 import { at, dataDir } from "./model-run.ts";
+
+useFolder();
 
 type Example = readonly [name: string, options: Options, slots: number, majors: number];
 

@@ -20,8 +20,10 @@ import { declaredOptions } from "../src/job/chip/declared-options.ts";
 import { chooseMapping } from "../src/job/chip-choices.ts";
 import { canonicalize } from "../src/passes/pipeline.ts";
 import type { CoefficientBits } from "../src/target/layered-target.ts";
-import { check, example, rulesOf, warningsOf, write } from "./check-job.ts";
+import { check, example, rulesOf, useFolder, warningsOf, write } from "./check-job.ts";
 import { bare } from "./gti-map-text.ts";
+
+useFolder();
 
 const targetOf = (name: string) => layeredTargetNamed(`gti${name.slice(-4)}`);
 

@@ -17,8 +17,8 @@ import { say } from "./say.ts";
 describe.skipIf(dataDir === undefined)("ImageNet networks (INLAY_DATA)", () => {
   const losses: number[] = [];
 
-  // The two MobileNets in int8 have theirs counted while they are quantized, and others of the same counts below them.
-  it.each(imagenetNetworks.filter(({ name }) => !/^MobileNetV1 \S+$/.test(name)))(
+  // Those in int8 have theirs counted while they are quantized.
+  it.each(imagenetNetworks.filter(({ maxLoss }) => maxLoss === undefined))(
     "$name: float counts",
     checkFloat,
     120_000,
@@ -38,7 +38,7 @@ describe.skipIf(dataDir === undefined)("ImageNet networks (INLAY_DATA)", () => {
       }, 180_000);
 
       it("simulates to the same integers by definition and on the engine", async () => {
-        const compared = await checkScalar(network, quantized?.out ?? "", 4);
+        const compared = await checkScalar(network, quantized?.out ?? "", 2);
         say(`${network.name}: ${compared} integers equal`);
         expect(compared).toBeGreaterThan(0);
       }, 120_000);

@@ -9,7 +9,7 @@ import type { TrainingNetwork } from "../ir/training.ts";
 import { createRandom, textSeed } from "../tensor/random.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
-import { findKernels } from "./kernels.ts";
+import { findKernels } from "./find-kernels.ts";
 import type { UpdateSettings } from "./solver/settings.ts";
 import { historiesOf, stepScalars } from "./solver/updates.ts";
 import {
