@@ -25,11 +25,11 @@ const fewBits = ["--distill", "0.5", "--temperature", "4"];
 
 /** Learning rates of steps 2 to 4 by bits: the fewer, the farther the weights have to go. At 0.01, 8 and 12 bits lose what they had. */
 const rates = { 12: "0.003,0.003,0.001", 8: "0.003,0.003,0.001", 5: "0.003,0.003,0.001" };
-const fewBitRates = { 3: "0.006,0.006,0.002", 2: "0.02,0.02,0.004", 1: "0.02,0.02,0.004" };
+const fewBitRates = { 3: "0.006,0.006,0.001", 2: "0.02,0.02,0.001", 1: "0.02,0.02,0.001" };
 
-/** What a fine-tuning is told besides its model; three bits and fewer have a teacher, two and one a longer last step. */
+/** What a fine-tuning is told besides its model; three bits and fewer have a teacher. */
 function tuned(bits) {
-  const epochs = ["--epochs", bits > 2 ? "0,1,2,1" : "0,1,2,2"];
+  const epochs = ["--epochs", "0,1,2,1"];
   if (bits >= 5) return [...epochs, "--rates", `0,${rates[bits]}`];
   return [...epochs, "--rates", `0,${fewBitRates[bits]}`, ...fewBits];
 }
@@ -157,6 +157,12 @@ function stageLines(name, work) {
   });
 }
 
+/** What else was run, with the same seed and network. */
+const tried = [
+  "8 and 12 bits of VGG-small with rates of 0.01: step 2 ends at 82.70 and 82.38 %, step 3 at 82.78 and 82.65 %, so the weights that each step began with are kept.",
+  "A base rate of 0.05 for the float network: it diverges in the first iterations, in PyTorch as well.",
+];
+
 function page(runs, { work }) {
   const head = [
     "run",
@@ -192,6 +198,10 @@ function page(runs, { work }) {
     line(["run", "step", "iterations", "rate", "tests", "kept"]),
     line(["---", "---", "---", "---", "---", "---"]),
     ...[...runs.keys()].flatMap((name) => stageLines(name, work)),
+    "",
+    "Tried besides:",
+    "",
+    ...tried.map((what) => `- ${what}`),
     "",
   ].join("\n");
 }

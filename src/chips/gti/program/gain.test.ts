@@ -14,6 +14,16 @@ describe("editGain", () => {
     expect(edited.bias[0]).toBeCloseTo((0.2 * 31) / 3, 5);
   });
 
+  it("adds an input's offset by the weights as they are rounded", () => {
+    const layer = { weight: float32([1, 2, 1, 1], [0.9, -0.1]), bias: Float32Array.of(1) };
+    const gain = { inputUnits: [2, 4], inputOffsets: [-10, 5], outputUnit: 0.5, groups: 1 };
+    const rounded = (weight: Float32Array): Float32Array => weight.map((w) => Math.sign(w) * 2);
+    const edited = editGain(layer, { ...gain, rounded });
+    expect(edited.weight.data).toEqual(Float32Array.of(0.9 * 4, -0.1 * 8));
+    // In real units the rounded weights are 2 * 0.5 / 2 and -2 * 0.5 / 4.
+    expect(edited.bias[0]).toBeCloseTo((1 + 0.5 * -10 - 0.25 * 5) / 0.5, 5);
+  });
+
   it("keeps the function where nothing is padded: real = unit * chip", () => {
     const sizes = fc.record({
       groups: fc.constantFrom(1, 2),

@@ -19,6 +19,12 @@ export type Gain = {
   /** Real size of 1.0 of the output. */
   readonly outputUnit: number;
   readonly groups: number;
+  /**
+   * The edited weights as the layer rounds them, where that moves them far: what an input's offset adds is then added by
+   * these. (The float network multiplies its offset by float weights, the chip's by rounded ones: of 1 bit, the difference
+   * is larger than the sum.)
+   */
+  readonly rounded?: ((weight: Float32Array) => Float32Array) | undefined;
 };
 
 /**
@@ -32,20 +38,30 @@ export function editGain({ weight, bias }: ConvParameters, gain: Gain): ConvPara
   const taps = kh * kw;
   const perOutput = inputsPerGroup * taps;
   const outputsPerGroup = outputs / gain.groups;
-  const at = (values: readonly number[], channel: number): number =>
-    values[values.length === 1 ? 0 : channel] ?? 0;
-  const edited = new Float32Array(weight.data.length);
-  const biases = new Float32Array(outputs);
-  for (let output = 0; output < outputs; output += 1) {
-    const firstInput = Math.floor(output / outputsPerGroup) * inputsPerGroup;
-    let sum = bias[output] ?? 0;
-    for (let index = 0; index < perOutput; index += 1) {
-      const channel = firstInput + Math.floor(index / taps);
-      const w = weight.data[output * perOutput + index] ?? 0;
-      edited[output * perOutput + index] = (w * at(gain.inputUnits, channel)) / gain.outputUnit;
-      sum += w * at(gain.inputOffsets, channel);
+  /** Input channel of a weight, by its index. */
+  const channelOf = (index: number): number => {
+    const group = Math.floor(Math.floor(index / perOutput) / outputsPerGroup);
+    return group * inputsPerGroup + Math.floor((index % perOutput) / taps);
+  };
+  const unit = (index: number): number => of(gain.inputUnits, channelOf(index));
+  const offset = (index: number): number => of(gain.inputOffsets, channelOf(index));
+  const edited = weight.data.map((w, index) => (w * unit(index)) / gain.outputUnit);
+  const sums = Float64Array.from({ length: outputs }, (_, output) => bias[output] ?? 0);
+  const hasOffset = gain.inputOffsets.some((value) => value !== 0);
+  if (hasOffset) {
+    const rounded = gain.rounded?.(edited);
+    for (const [index, w] of weight.data.entries()) {
+      const own =
+        rounded === undefined ? w : ((rounded[index] ?? 0) * gain.outputUnit) / unit(index);
+      const output = Math.floor(index / perOutput);
+      sums[output] = (sums[output] ?? 0) + own * offset(index);
     }
-    biases[output] = sum / gain.outputUnit;
   }
+  const biases = Float32Array.from(sums, (sum) => sum / gain.outputUnit);
   return { weight: float32(weight.shape, edited), bias: biases };
+}
+
+/** One for all channels, or one each. */
+function of(values: readonly number[], channel: number): number {
+  return values[values.length === 1 ? 0 : channel] ?? 0;
 }

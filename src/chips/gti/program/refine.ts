@@ -4,10 +4,13 @@
  * host real values again. Weights stay float; rounding them is the conversion's work (convert.ts).
  */
 import { inputError, workError } from "../../../error.ts";
+import { quantizeCoefficients } from "../../../fixed/coefficients.ts";
+import type { Precision } from "../../../fixed/precision.ts";
 import { constantOf, freshId, type Graph, nodeMap, sweep } from "../../../ir/graph.ts";
 import { inferTypes, type Types } from "../../../ir/infer.ts";
 import type { Node } from "../../../ir/ops.ts";
 import type { CoefficientBits, LayeredTarget } from "../../../target/layered-target.ts";
+import type { Shape } from "../../../tensor/shape.ts";
 import { float32, type Tensor } from "../../../tensor/tensor.ts";
 import { levelSource } from "../map/cap-groups.ts";
 import type { ChipConvolution, ChipMapping } from "../map/mapping.ts";
@@ -177,15 +180,17 @@ function quantized(
 ): readonly Node[] {
   if (node.op !== "conv" && node.op !== "quantConv") return [node];
   const parameters = parametersOf(node, nodes);
-  const edited = editGain(parameters, { ...units, groups: node.attrs.groups });
+  const mode = target.weightModes.find((one) => one.bits === bits);
+  const { groups } = node.attrs;
+  const rounded = roundingOf(mode?.precision, parameters.weight.shape, target);
+  const edited = editGain(parameters, { ...units, groups, rounded });
   const weight = constant(builder, `${node.id}.chip.weight`, edited.weight);
   const bias = constant(
     builder,
     `${node.id}.chip.bias`,
     float32([edited.bias.length], edited.bias),
   );
-  const mode = target.weightModes.find((one) => one.bits === bits);
-  const { stride, pads, dilation, groups } = node.attrs;
+  const { stride, pads, dilation } = node.attrs;
   return [
     {
       op: "quantConv",
@@ -199,6 +204,17 @@ function quantized(
       },
     },
   ];
+}
+
+/** Weights of few bits; those of 8 and 12 stay nearly where they are. */
+function roundingOf(
+  precision: Precision | undefined,
+  [, , kh = 1, kw = 1]: Shape,
+  { parameterBits }: LayeredTarget,
+): ((weight: Float32Array) => Float32Array) | undefined {
+  if (precision === undefined || precision === "dynamic" || precision === "float") return undefined;
+  const rule = { precision, parameterBits, shiftEnabled: false };
+  return (weight) => quantizeCoefficients({ weight, bias: undefined, taps: kh * kw }, rule).weight;
 }
 
 /** Weight and bias (zeros where there is none) of a convolution with constant parameters. */
