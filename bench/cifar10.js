@@ -28,8 +28,8 @@ const rates = { 12: "0.003,0.003,0.001", 8: "0.003,0.003,0.001", 5: "0.003,0.003
 const fewBitRates = { 3: "0.006,0.006,0.001", 2: "0.02,0.02,0.001", 1: "0.02,0.02,0.001" };
 
 /** What a fine-tuning is told besides its model; three bits and fewer have a teacher. */
-function tuned(bits) {
-  const epochs = ["--epochs", "0,1,2,1"];
+function tuned(bits, passes = "0,1,2,1") {
+  const epochs = ["--epochs", passes];
   if (bits >= 5) return [...epochs, "--rates", `0,${rates[bits]}`];
   return [...epochs, "--rates", `0,${fewBitRates[bits]}`, ...fewBits];
 }
@@ -65,7 +65,13 @@ function runsOf(data) {
     {
       flags: [
         ...[...resnetModel, "--target", target, "--bits", String(bits), ...mean, ...augmented],
-        ...["--weight-decay", "0.0001", "--waive", "image-size,shortcut", ...tuned(bits)],
+        ...[
+          "--weight-decay",
+          "0.0001",
+          "--waive",
+          "image-size,shortcut",
+          ...tuned(bits, "0,0.5,0.5,0.5"),
+        ],
       ],
       bits,
     },
