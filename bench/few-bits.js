@@ -98,7 +98,7 @@ function page(options) {
     "and three epochs are few. Where step 4 keeps the weights that it began with, `--clip-bias` leaves no trace. Made by",
     "",
     "```",
-    "node bench/few-bits.js --work FOLDER --write",
+    `node bench/few-bits.js --work FOLDER --seeds ${options.seeds} --write`,
     "```",
     "",
     line(["chip", "option", "points lost", "mean", "max|B| / max|W|"]),
