@@ -126,7 +126,7 @@ export function countsAlong(node: PoolNode, input: Pair, countPad: boolean, axis
 }
 
 /** True where a dilated window sees nothing but padding: ONNX Runtime divides by its count of 0. */
-function hasEmptyWindow(node: PoolNode, builder: Builder): boolean {
+export function hasEmptyWindow(node: PoolNode, builder: Builder): boolean {
   const shape = builder.knownType(node.inputs[0] ?? "")?.shape;
   if (shape === undefined || node.attrs.pads.every((pad) => pad === 0)) return false;
   const [, , h, w] = asNchw(shape, describe(node));

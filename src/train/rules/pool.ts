@@ -4,7 +4,7 @@
  */
 import { int, ints, text } from "../../formats/onnx/attribute.ts";
 import { emitPad } from "../../formats/onnx/lower-pad.ts";
-import { fits, grown, lowest, overhangOf } from "../../formats/onnx/lower-pool.ts";
+import { fits, grown, hasEmptyWindow, lowest, overhangOf } from "../../formats/onnx/lower-pool.ts";
 import { kernelExtent } from "../../ir/geometry.ts";
 import { describe } from "../../ir/graph.ts";
 import type { PoolAttrs } from "../../ir/ops.ts";
@@ -17,18 +17,23 @@ import { emitTransposed } from "./transposed.ts";
 export const maxPool: TrainRule<"maxPool"> = (node, tape) => {
   const shape = asNchw(tape.shapeOf(node.inputs[0] ?? ""), describe(node));
   const pads = grown(node.attrs.pads, overhangOf(node, tape));
-  return largest(tape, node.id, node.inputs[0] ?? "", shape, { ...node.attrs, pads });
+  const isBlind = hasEmptyWindow(node, tape);
+  return largest(tape, node.id, node.inputs[0] ?? "", shape, { ...node.attrs, pads, isBlind });
 };
 
 export const globalMaxPool: TrainRule<"globalMaxPool"> = (node, tape) => {
   const shape = asNchw(tape.shapeOf(node.inputs[0] ?? ""), describe(node));
   const [, , h, w] = shape;
-  const whole = { kernel: [h, w], stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1] } as const;
+  const plain = { stride: [1, 1], pads: [0, 0, 0, 0], dilation: [1, 1] } as const;
+  const whole = { ...plain, kernel: [h, w], isBlind: false } as const;
   return largest(tape, node.id, node.inputs[0] ?? "", shape, whole);
 };
 
 /** Windows that start within the padded image; `pads` hold the overhang of the last ones. */
-type Windows = Omit<PoolAttrs, "ceil">;
+type Windows = Omit<PoolAttrs, "ceil"> & {
+  /** Some window sees nothing but padding: a dilated one on a small map. */
+  readonly isBlind: boolean;
+};
 
 function largest(tape: Tape, id: string, x: string, shape: Nchw, windows: Windows): Backward {
   return tape.kernels.manyOutputs
@@ -39,7 +44,7 @@ function largest(tape: Tape, id: string, x: string, shape: Nchw, windows: Window
 function byPlaces(tape: Tape, id: string, x: string, shape: Nchw, windows: Windows): Backward {
   const { pads, kernel } = windows;
   // ONNX Runtime wants pads smaller than the kernel, and has no place for a window that sees only padding.
-  const padded = !fits(pads, kernel) || seesNothing(windows, shape);
+  const padded = !fits(pads, kernel) || windows.isBlind;
   const source = padded ? emitPad(tape, x, pads, lowest) : x;
   const attributes = {
     kernel_shape: ints(kernel),
@@ -105,20 +110,6 @@ function oneHot(tape: Tape, [kh, kw]: readonly [number, number]): string {
   const data = new Float32Array(count * count);
   for (let at = 0; at < count; at += 1) data[at * count + at] = 1;
   return tape.initializer(float32([count, 1, kh, kw], data), "offsets");
-}
-
-/** True where a dilated window steps over all pixels of a small map. */
-function seesNothing({ kernel, stride, dilation, pads }: Windows, [, , h, w]: Nchw): boolean {
-  return ([0, 1] as const).some((axis) => {
-    const size = axis === 0 ? h : w;
-    const last = pads[axis] + size + pads[axis === 0 ? 2 : 3];
-    const span = (kernel[axis] - 1) * dilation[axis];
-    for (let start = 0; start + span < last; start += stride[axis]) {
-      const taps = Array.from({ length: kernel[axis] }, (_, tap) => start + tap * dilation[axis]);
-      if (!taps.some((place) => place >= pads[axis] && place < pads[axis] + size)) return true;
-    }
-    return false;
-  });
 }
 
 /** True where no pixel is in two windows. */
