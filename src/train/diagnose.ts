@@ -5,8 +5,9 @@ import type { Runtime, Values } from "../engine/runtime.ts";
 import type { TrainingNetwork } from "../ir/training.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { writeBackward, writeForward } from "./differentiate.ts";
+import { learnedKeys, learnedParameters } from "./learned-parameters.ts";
 import { emitLoss } from "./losses/losses.ts";
-import { learnedParameters, sumInputs } from "./step.ts";
+import { sumInputs } from "./step.ts";
 import { createStepWriter, withVariables } from "./step-model.ts";
 
 /** A description of the first value that is not finite: `output of conv "conv1"`; undefined where all are. */
@@ -19,7 +20,7 @@ export async function firstNotFinite(
   const bad = [...state].find(([, { data }]) => !data.every(Number.isFinite));
   if (bad !== undefined) return `blob "${bad[0]}"`;
   const learned = learnedParameters(network);
-  const names = new Map(learned.flatMap(({ key, ids }) => ids.map((id) => [id, key] as const)));
+  const names = learnedKeys(network);
   const graph = withVariables(network.graph, names);
   const writer = createStepWriter(graph, network.statistics);
   const { tape, types } = writer;

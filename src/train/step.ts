@@ -8,6 +8,7 @@ import { float32 } from "../tensor/tensor.ts";
 import { writeBackward, writeForward } from "./differentiate.ts";
 import type { Kernels } from "./kernels.ts";
 import { constraintsOf } from "./layer-limits.ts";
+import { learnedKeys, learnedParameters } from "./learned-parameters.ts";
 import { emitLoss } from "./losses/losses.ts";
 import { emitConstraints } from "./solver/constraints.ts";
 import type { UpdateSettings } from "./solver/settings.ts";
@@ -46,11 +47,6 @@ export const sumKey = (key: string): string => `${key}+`;
 /** Name of the output that gives the scores of an accuracy layer. */
 export const scoresName = (id: string): string => `scores:${id}`;
 
-/** The blobs that a solver changes. */
-export function learnedParameters(network: TrainingNetwork): readonly Parameter[] {
-  return network.parameters.filter(({ lrMult }) => lrMult !== 0);
-}
-
 /** Writes the model of one part of an iteration. For `kernels` see `createStepWriter`. */
 export function buildStep(
   network: TrainingNetwork,
@@ -59,7 +55,7 @@ export function buildStep(
   kernels?: Kernels,
 ): TrainingStep {
   const learned = learnedParameters(network);
-  const names = new Map(learned.flatMap(({ key, ids }) => ids.map((id) => [id, key] as const)));
+  const names = learnedKeys(network);
   const graph = withVariables(network.graph, names);
   const variables = new Set(names.values());
   const writer = createStepWriter(graph, network.statistics, kernels);

@@ -10,12 +10,12 @@ import { createRandom, textSeed } from "../tensor/random.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
 import { findKernels } from "./find-kernels.ts";
+import { learnedKeys, learnedParameters } from "./learned-parameters.ts";
 import type { UpdateSettings } from "./solver/settings.ts";
 import { historiesOf, stepScalars } from "./solver/updates.ts";
 import {
   buildStep,
   historyKey,
-  learnedParameters,
   nextName,
   type StepPart,
   scoresName,
@@ -135,9 +135,7 @@ export async function openTrainer(
 
 /** Keys of the caps that a solver changes, with their activations. */
 function learnedCaps(network: TrainingNetwork): ReadonlyMap<string, string> {
-  const keys = new Map(
-    learnedParameters(network).flatMap(({ key, ids }) => ids.map((id) => [id, key] as const)),
-  );
+  const keys = learnedKeys(network);
   return new Map(
     nodesOf(network.graph, "quantRelu").flatMap((node) => {
       const key = keys.get(node.inputs[1] ?? "");
