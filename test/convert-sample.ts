@@ -16,6 +16,7 @@ export function sampleConvert(studied = false): ConvertReport {
     maxWeight: 0.46435546875 / at,
     maxBias: 0.25,
     cap: studied ? 6.5 : 31,
+    copies: 1,
     accumulatorBits: studied ? 33 : 20 + at,
   });
   return {

@@ -6,16 +6,20 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defaultPreprocess } from "../src/data/preprocess.ts";
+import { batches } from "../src/data/batch.ts";
+import { openDataset } from "../src/data/open.node.ts";
+import { defaultPreprocess, type Preprocess } from "../src/data/preprocess.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
-import { nodesOf } from "../src/ir/graph.ts";
+import { type Graph, nodesOf } from "../src/ir/graph.ts";
 import { scalarGraph, simulationGraph } from "../src/job/chip/simulation-graph.ts";
 import { readChipModel } from "../src/job/chip-model.node.ts";
 import { evaluateJob } from "../src/job/evaluate.node.ts";
 import type { QuantizeJob } from "../src/job/options.ts";
 import { quantizeChipJob } from "../src/job/quantize.node.ts";
+import { canonicalize } from "../src/passes/pipeline.ts";
 import { defaultQuantizeOptions } from "../src/quantize/options.ts";
+import { pictureSize, withPictureInput } from "../src/run/prepare.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { openSession } from "../src/run/session.ts";
 import { createRandom } from "../src/tensor/random.ts";
@@ -31,7 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const size = 28;
 
 /** A network of two resolutions with a depthwise layer and a shortcut, and a classifier behind. */
-function smallNetwork(): Uint8Array {
+function smallGraph(): Graph {
   const net = new NetBuilder(size, 3, 7);
   net.conv(16, { activation: "clip" });
   net.pool("sample");
@@ -40,7 +44,45 @@ function smallNetwork(): Uint8Array {
   net.conv(32);
   net.block(32);
   net.classifier(10);
-  return lowerToOnnx(net.graph(), { batch: 1 });
+  return net.graph();
+}
+
+/** Squared distance of a chip's scores from the float network's, as a share of how far those spread. */
+async function distance(
+  float: Graph,
+  preprocess: Preprocess,
+  chip: Graph,
+  list: string,
+): Promise<number> {
+  const [want, got] = [
+    await scores(float, preprocess, list),
+    await scores(chip, defaultPreprocess, list),
+  ];
+  const mean = want.reduce((a, b) => a + b, 0) / want.length;
+  const sum = (one: (value: number, at: number) => number): number =>
+    want.reduce((total, value, at) => total + one(value, at) ** 2, 0);
+  return sum((value, at) => value - (got[at] ?? 0)) / sum((value) => value - mean);
+}
+
+async function scores(
+  graph: Graph,
+  preprocess: Preprocess,
+  list: string,
+): Promise<readonly number[]> {
+  const ready = withPictureInput(graph, preprocess);
+  const session = await openSession(ready, await nodeRuntime({ threads: 2 }));
+  const dataset = await openDataset(list, { seed: 0 });
+  const found: number[] = [];
+  try {
+    const reading = { batch: 1, readAhead: 0 };
+    for await (const { images } of batches(dataset, preprocess, pictureSize(graph), reading)) {
+      const values = await session.run(new Map([[session.inputs[0] ?? "", images]]));
+      found.push(...toNumbers(values.get(ready.outputs[0]?.id ?? "") as Tensor));
+    }
+  } finally {
+    await session.release();
+  }
+  return found;
 }
 
 function drawPictures(count: number): string {
@@ -69,7 +111,7 @@ describe("quantize for a chip", () => {
   let list = "";
   const model = join(folder, "small.onnx");
   beforeAll(() => {
-    writeFileSync(model, smallNetwork());
+    writeFileSync(model, lowerToOnnx(smallGraph(), { batch: 1 }));
     list = drawPictures(12);
   });
 
@@ -110,6 +152,41 @@ describe("quantize for a chip", () => {
     }
     const again = await evaluateJob({ model: [out], images: { path: list } }, context);
     expect(again).toMatchObject({ deployable: true, top1: report.accuracy?.simulated });
+  });
+
+  it("comes closer to the float network with copies of channels, corrected or not", async () => {
+    const net = new NetBuilder(size, 3, 7);
+    net.conv(16);
+    net.pool("max");
+    net.depthwise({ activation: "clip" });
+    net.conv(32, { kernel: 1 });
+    net.conv(32);
+    net.conv(32);
+    net.conv(32);
+    const chain = join(folder, "chain.onnx");
+    writeFileSync(chain, lowerToOnnx(net.graph(), { batch: 1 }));
+    const float = canonicalize(net.graph());
+    const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
+    const error = async (channelCopies: number, biasCorrection: boolean): Promise<number> => {
+      const out = join(folder, `copies${channelCopies}${biasCorrection}`);
+      const options = { ...defaultQuantizeOptions, biasCorrection };
+      const job = { ...jobFor([chain], list, out), preprocess, options, channelCopies };
+      const report = await quantizeChipJob({ ...job, chip: { bits: 12, waive: [] } }, context);
+      expect(report.deployable).toBe(true);
+      const copies = report.layers.map((layer) => layer.copies);
+      // What the host reads has no copies.
+      expect(Math.max(...copies)).toBe(channelCopies);
+      expect(copies.at(-1)).toBe(1);
+      const chip = await readChipModel(join(out, report.modelFile));
+      return await distance(float, preprocess, simulationGraph(chip), list);
+    };
+    for (const corrected of [true, false]) {
+      const [one, four] = [await error(1, corrected), await error(4, corrected)];
+      say(
+        `small network, 12 bits, corrected: ${corrected}: 4 copies leave ${four / one} of the error`,
+      );
+      expect(four).toBeLessThan(0.8 * one);
+    }
   });
 
   it("repeats to the byte", async () => {

@@ -42,6 +42,7 @@ type QuantizeFlags = {
   readonly label?: string;
   readonly capPercentile?: number;
   readonly equalize: boolean;
+  readonly channelCopies?: number;
   readonly shiftMax?: number;
   readonly accumulatorBits?: number;
   readonly debug?: true;
@@ -116,6 +117,11 @@ function addQuantizeFlags(command: Command): void {
       parseNumber,
     )
     .option("--no-equalize", "leave the channels as they are")
+    .option(
+      "--channel-copies <n>",
+      "up to 2, 4 or 8 copies of channels where the chip has room: finer levels together (default: 1)",
+      parseCount,
+    )
     .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)
     .option("--accumulator-bits <n>", "ask about narrower sums (default: 32)", parseCount)
     .option("--debug", "write the intermediate files too");
@@ -159,6 +165,7 @@ function chipJobOf(flags: Flags, library: Library, { io }: Shell): Partial<Quant
     capMethod,
     capPercent: capPercentile,
     equalize: flags.equalize,
+    channelCopies: flags.channelCopies,
     shiftMax: flags.shiftMax,
     accumulatorBits: flags.accumulatorBits,
     debug: flags.debug,

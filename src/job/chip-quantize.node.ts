@@ -33,8 +33,8 @@ import { inferTypes } from "../ir/infer.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { calibrate } from "../quantize/calibrate.ts";
 import { channelPeaks } from "../quantize/channel-peaks.ts";
+import { channelRanges } from "../quantize/channel-ranges.ts";
 import {
-  type CorrectedLayer,
   type Correction,
   layerCorrections,
   type RoundedLayer,
@@ -59,6 +59,8 @@ export type ChipQuantizeOptions = {
   readonly biasCorrection: boolean;
   readonly clipWeights: boolean;
   readonly seed: number;
+  /** Offset in levels of each channel of convolutions whose channels were copied, by id. */
+  readonly phases?: ReadonlyMap<string, Float64Array> | undefined;
   readonly shiftMax?: number | undefined;
   readonly likeMdk?: boolean | undefined;
 };
@@ -88,11 +90,14 @@ export async function quantizeForChip(
 ): Promise<ChipProgram> {
   // Before channels are scaled: that uses the range that the caps leave, and must not widen it.
   const caps = await calibratedCaps(mapped, options, scene);
-  const mapping = options.equalize ? await equalized(mapped, scene) : mapped;
+  const mapping = options.equalize ? await equalized(mapped, options, scene) : mapped;
   const entry = entryOf(mapping, target, caps);
   const input = inputUnits(mapping, target, entry, scene.preprocess);
   const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
-  const refined = options.clipWeights ? withClippedWeights(mapping, start, target, options) : start;
+  const phased = withPhases(mapping, start, options.phases ?? new Map());
+  const refined = options.clipWeights
+    ? withClippedWeights(mapping, phased, target, options)
+    : phased;
   const told = { ...options, onWarning: scene.onWarning };
   if (!options.biasCorrection || entry.kind !== "picture") {
     return programOf(mapping, refined, target, entry, told);
@@ -127,18 +132,25 @@ export function bitMode({
 
 async function equalized(
   mapping: ChipMapping,
+  { activationBits = 5, seed }: ChipQuantizeOptions,
   { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
 ): Promise<ChipMapping> {
   const ids = mapping.chip.convolutions.map(({ activation }) => activation);
   const few = someOf(dataset, peakPictures);
-  const options = { share: 0.99, onProgress, onWarning };
-  const peaks = await channelPeaks(mapping.graph, ids, few, preprocess, runtime, options);
-  const narrow = mapping.chip.convolutions.some(({ bits }) => bits === 8);
-  const { graph } = equalize(mapping, peaks, {
-    rule: narrow ? "balance" : "levels",
-    most: narrow ? 1000 : 8,
-  });
-  return { ...mapping, graph };
+  const told = { onProgress, onWarning };
+  const { graph } = mapping;
+  const peaks = await channelPeaks(graph, ids, few, preprocess, runtime, { share: 0.99, ...told });
+  if (mapping.chip.convolutions.some(({ bits }) => bits === 8)) {
+    return { ...mapping, graph: equalize(mapping, peaks, { rule: "balance", most: 1000 }).graph };
+  }
+  const usual = new Map([...peaks].map(([id, peak]) => [id, peak.usual]));
+  const steps = 2 ** activationBits - 1;
+  const options = { steps, seed, ...told };
+  const ranges = await channelRanges(graph, usual, few, preprocess, runtime, options);
+  const shown = new Map(
+    [...peaks].map(([id, { most }]) => [id, { most, usual: ranges.get(id) ?? most }] as const),
+  );
+  return { ...mapping, graph: equalize(mapping, shown, { rule: "levels", most: 8 }).graph };
 }
 
 /**
@@ -230,6 +242,26 @@ export function inputUnits(
   });
 }
 
+/** The refined network with the phases on top of the biases of their layers. */
+function withPhases(
+  mapping: ChipMapping,
+  refined: Refined,
+  phases: ReadonlyMap<string, Float64Array>,
+): Refined {
+  if (phases.size === 0) return refined;
+  const { graph, grids } = refined;
+  const nodes = nodeMap(graph);
+  const moved = mapping.chip.convolutions.flatMap(({ conv, activation }) => {
+    const [own, node, grid] = [phases.get(conv), nodes.get(conv), grids.get(activation)];
+    if (own === undefined || node?.op !== "quantConv" || grid === undefined) return [];
+    const { weight, bias } = parametersOf(node, nodes);
+    const levels = levelsPerUnit(grid);
+    const offset = bias.map((b, channel) => b + (own[channel] ?? 0) / levels);
+    return [[conv, { weight, bias: offset }] as const];
+  });
+  return { ...refined, graph: withParameters(graph, new Map(moved)) };
+}
+
 /** Weights of 8- and 12-bit layers limited where that rounds the others better. */
 function withClippedWeights(
   mapping: ChipMapping,
@@ -279,7 +311,8 @@ async function correctedGraph(
       };
     };
     const step = grid.cap / largestLevel(grid);
-    const layer: CorrectedLayer = { id: activation, sum: shortcut?.add ?? conv, step, round };
+    const phases = options.phases?.get(conv);
+    const layer = { id: activation, sum: shortcut?.add ?? conv, step, phases, round };
     return { conv, layer, scaled };
   });
   const entries = await picturePlanes(mapping.graph, few, preprocess);

@@ -8,6 +8,7 @@ import {
   accumulatorNeeds,
   mayOverflow,
 } from "../passes/accumulator-bounds.ts";
+import type { ChannelCopies } from "../passes/copy-channels.ts";
 import type { ConvertLayer, ConvertReport } from "../report/convert.ts";
 import type { ChipFiles } from "./chip/chip-files.ts";
 import { logLayers, scaleFactor } from "./chip/conversion-logs.ts";
@@ -16,15 +17,15 @@ type About = Pick<
   ConvertReport,
   | ("model" | "source" | "out" | "files" | "modelFile" | "image" | "waived")
   | ("editGain" | "labels" | "warnings")
-> & { readonly accumulatorBits: number };
+> & { readonly accumulatorBits: number; readonly copies?: ChannelCopies };
 
 export function convertReport(
   program: ChipProgram,
   made: ChipFiles,
-  { accumulatorBits, ...about }: About,
+  { accumulatorBits, copies = new Map(), ...about }: About,
 ): ConvertReport {
   const needs = new Map(accumulatorNeeds(program.integer).map((need) => [need.id, need]));
-  const layers = convertLayersOf(program, made, needs);
+  const layers = convertLayersOf(program, made, needs, copies);
   const chips = Math.max(1, made.networks.chips.length);
   const { fullModel, why } = made.header;
   const widths = [...needs.values()].map(({ totalBits }) => totalBits);
@@ -57,6 +58,7 @@ function convertLayersOf(
   program: ChipProgram,
   { images, networks }: ChipFiles,
   needs: ReadonlyMap<string, AccumulatorNeed>,
+  copies: ChannelCopies,
 ): readonly ConvertLayer[] {
   const logs = new Map(logLayers(program).map((layer) => [layer.name, layer]));
   const activations = new Map(
@@ -76,6 +78,7 @@ function convertLayersOf(
           ...{ name, chip: chip + 1 },
           ...(places[at] ?? { major: null, sublayer: null }),
           ...{ coefficientBits, shift, maxWeight, maxBias, cap },
+          copies: copies.get(conv) ?? 1,
           accumulatorBits: need?.totalBits ?? null,
         },
       ];

@@ -176,6 +176,8 @@ export type QuantizeJob = {
   readonly capPercent?: number | undefined;
   /** Scales channels so that all use the few levels; true unless given. */
   readonly equalize?: boolean | undefined;
+  /** Copies of channels at most, where the chip has room: 1, 2, 4 or 8; 1 unless given. */
+  readonly channelCopies?: number | undefined;
   readonly shiftMax?: number | undefined;
   readonly accumulatorBits?: number | undefined;
   /** Intermediate files too. */

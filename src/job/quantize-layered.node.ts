@@ -9,6 +9,7 @@ import type { Runtime } from "../engine/runtime.ts";
 import type { Graph } from "../ir/graph.ts";
 import { verify } from "../ir/verify.ts";
 import type { OnWarning } from "../notice.ts";
+import { copyChannels } from "../passes/copy-channels.ts";
 import type { ChipAccuracy, ConvertReport } from "../report/convert.ts";
 import { toJson } from "../report/json.ts";
 import { classify, countChanged } from "../run/classify.ts";
@@ -22,6 +23,7 @@ import { modelFileName } from "./chip/model-file-name.ts";
 import { refuseViolations } from "./chip/refuse-violations.ts";
 import { simulationGraph } from "./chip/simulation-graph.ts";
 import { chooseMapping } from "./chip-choices.ts";
+import { chooseCopies, phasesOf } from "./chip-copies.ts";
 import { modelPreprocess } from "./chip-model.node.ts";
 import {
   type ChipQuantizeOptions,
@@ -47,13 +49,16 @@ export async function quantizeLayered(
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const float = verify(floatNetwork(model), "canonical");
   const labels = await readLabels(job.labels, float, log.add);
-  const { mapping, chips, activation, waived } = mapped(float, target, job, log.add);
+  const copies = chooseCopies(float, target, job.chip ?? { waive: [] }, job.channelCopies ?? 1);
+  const wide = copyChannels(float, copies);
+  const { mapping, chips, activation, waived } = mapped(wide, target, job, log.add);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
   const network = { imported: model.graph, float };
   await checkPreprocessing(network, dataset, job.preprocess, runtime, log.add);
-  const options = { ...chipQuantizeOptions(job, context), ...activation };
+  const phases = phasesOf(wide, copies);
+  const options = { ...chipQuantizeOptions(job, context), ...activation, phases };
   const program = await quantizeForChip(mapping, target, options, {
     ...{ dataset, preprocess: job.preprocess, runtime },
     ...{ onProgress: context.onProgress, onWarning: log.add },
@@ -74,6 +79,7 @@ export async function quantizeLayered(
   const report: ConvertReport = {
     ...convertReport(program, made, {
       ...about,
+      copies,
       files: [...made.files.keys(), reportName],
       image: "inlay",
       editGain: false,

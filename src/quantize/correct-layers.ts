@@ -29,6 +29,8 @@ export type CorrectedLayer = {
   /** Id of the float value before the activation, and the real size of one level of the output. */
   readonly sum: string;
   readonly step: number;
+  /** What each channel's sum is to have on top of the float one, in levels; 0 where it is not given. */
+  readonly phases?: ArrayLike<number> | undefined;
   /** The layer with each channel's weights and bias times a factor, and an offset in levels added to the bias. */
   readonly round: (factors: Float64Array, offsets: Float64Array) => RoundedLayer;
 };
@@ -70,7 +72,7 @@ export async function layerCorrections(
     const place = places.get(layer.id);
     if (place === undefined) throw workError("a layer is not in the graph", { node: layer.id });
     const sums = await chipSums(current, place, held, types, runtime);
-    const correction = correctionOf(sums, wanted.get(layer.id) ?? [], layer.step, place);
+    const correction = correctionOf(sums, wanted.get(layer.id) ?? [], layer, place);
     corrections.set(layer.id, correction);
     current = withRounded(current, place.node, layer.round(correction.factors, correction.offsets));
     held.set(place.node.id, await levelsOf(current, place.node.id, held, types, runtime));
@@ -114,23 +116,27 @@ const pixelsAtLeast = 256;
 function correctionOf(
   chip: readonly Float32Array[],
   float: readonly Float32Array[],
-  step: number,
+  { step, phases }: Pick<CorrectedLayer, "step" | "phases">,
   { node, shape: [, channels] }: NodePlace,
 ): Correction {
   const { output } = node.attrs;
   const cap = output.kind === "levels" ? output.qMax : Number.POSITIVE_INFINITY;
   const [all, active] = [new PairSums(channels), new PairSums(channels)];
   for (const [picture, values] of chip.entries()) {
-    addPairs(values, float[picture] ?? new Float32Array(), step, { channels, cap, all, active });
+    addPairs(values, float[picture] ?? new Float32Array(), { step, channels, cap, all, active });
   }
   const isSum = node.inputs.length > 3;
   const factors = Float64Array.from({ length: channels }, (_, channel) =>
     isSum || active.count(channel) < pixelsAtLeast ? 1 : active.slope(channel),
   );
-  return { factors, offsets: factors.map((factor, channel) => all.offset(channel, factor)) };
+  const offsets = factors.map(
+    (factor, channel) => all.offset(channel, factor) + (phases?.[channel] ?? 0),
+  );
+  return { factors, offsets };
 }
 
 type Pairs = {
+  readonly step: number;
   readonly channels: number;
   readonly cap: number;
   readonly all: PairSums;
@@ -141,8 +147,7 @@ type Pairs = {
 function addPairs(
   chip: Float32Array,
   float: Float32Array,
-  step: number,
-  { channels, cap, all, active }: Pairs,
+  { step, channels, cap, all, active }: Pairs,
 ): void {
   for (let at = 0; at < chip.length; at += 1) {
     const [sum, level] = [chip[at] ?? 0, (float[at] ?? 0) / step];

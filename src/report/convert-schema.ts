@@ -29,6 +29,7 @@ const layer: JsonSchema = record<ConvertLayer>({
   maxWeight: number,
   maxBias: number,
   cap: number,
+  copies: positive,
   accumulatorBits: countOrNull,
 });
 

@@ -16,6 +16,8 @@ export type ConvertLayer = {
   readonly maxBias: number;
   /** Real value of the activation's largest level; the chip's own cap where it is not known. */
   readonly cap: number;
+  /** How often each of its channels stands side by side, for finer levels together; 1 for most. */
+  readonly copies: number;
   /** Signed bits that hold every total of the accumulator; null where they are not known. */
   readonly accumulatorBits: number | null;
 };

@@ -19,14 +19,20 @@ const columns: readonly Column[] = [
   right("cap"),
   right("acc. bits"),
 ];
+const copiesColumn = right("copies");
 
 export function convertText(report: ConvertReport, style: Style): string {
   const { chips, target, model } = report;
   const about = `target ${harmless(target)}${chips === 1 ? "" : `, ${chips} chips`}`;
-  const rows = report.layers.map((layer) => layerRow(layer, chips));
+  // Few networks have copies: the others need no column of ones.
+  const hasCopies = report.layers.some(({ copies }) => copies > 1);
+  const rows = report.layers.map((layer) => [
+    ...layerRow(layer, chips),
+    ...(hasCopies ? [String(layer.copies)] : []),
+  ]);
   return [
     `${style("strong", harmless(model))}  ${style("dim", about)}\n\n`,
-    textTable(columns, rows, style),
+    textTable(hasCopies ? [...columns, copiesColumn] : columns, rows, style),
     section("Host", hostLines(report), style),
     section("Chip image", imageLines(report, style), style),
     section("Accuracy (top-1)", accuracyLines(report, style), style),

@@ -1,0 +1,107 @@
+/**
+ * How many copies of its channels a chip has room for.
+ */
+import type { ChipMapping } from "../chips/gti/map/mapping.ts";
+import { copyPhases } from "../chips/gti/program/phases.ts";
+import { usageError } from "../error.ts";
+import { constantOf, type Graph, nodeMap } from "../ir/graph.ts";
+import type { OnWarning } from "../notice.ts";
+import { type ChannelCopies, copyChannels, copyGroups } from "../passes/copy-channels.ts";
+import type { LayeredTarget, Violation } from "../target/layered-target.ts";
+import { violationsOf } from "./check-findings.ts";
+import { chooseMapping } from "./chip-choices.ts";
+import type { ChipOptions } from "./options.ts";
+
+/** Powers of two, because the chips' counts of channels are. */
+export const copyCounts: readonly number[] = [1, 2, 4, 8];
+
+/**
+ * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A
+ * choice is kept only if the whole network stays on the chip with the same bits and breaks no rule, or no more of it. Throws a usage
+ * error where there are no major layers.
+ */
+export function chooseCopies(
+  float: Graph,
+  target: LayeredTarget,
+  asked: ChipOptions,
+  most: number,
+): ChannelCopies {
+  if (!copyCounts.includes(most)) {
+    throw usageError("the copies of channels must be a power of two", {
+      expected: copyCounts.join(", "),
+      got: `${most}`,
+    });
+  }
+  if (most === 1) return new Map();
+  const { mapping, choices } = chooseMapping(float, target, asked, undefined, silent);
+  const { layout, noLayout } = mapping;
+  if (layout === undefined) {
+    throw usageError("copies of channels need a network that the chip can hold", {
+      got: noLayout,
+      hint: "Waived rules tell nothing about the room that is left",
+    });
+  }
+  const bits = asked.bits ?? mapping.chip.convolutions[0]?.bits;
+  const room = { float, target, asked: { ...asked, bits }, chips: choices.chips, base: mapping };
+  const groups = copyGroups(float);
+  let copies: ChannelCopies = new Map();
+  for (const { sublayers } of layout.majors) {
+    const convs = new Set(sublayers.map(({ conv }) => conv));
+    const free = groups.filter((group) => group.some((id) => convs.has(id) && !copies.has(id)));
+    copies = mostThatFit(copies, free.flat(), most, room);
+  }
+  return copies;
+}
+
+type Room = {
+  readonly float: Graph;
+  readonly target: LayeredTarget;
+  readonly asked: ChipOptions;
+  readonly chips: number;
+  /** Without copies. */
+  readonly base: ChipMapping;
+};
+
+/** The copies with as many of these convolutions as fit; as they were where not even two do. */
+function mostThatFit(
+  copies: ChannelCopies,
+  convs: readonly string[],
+  most: number,
+  room: Room,
+): ChannelCopies {
+  if (convs.length === 0) return copies;
+  for (const count of copyCounts.filter((one) => one > 1 && one <= most).toReversed()) {
+    const wider = new Map([...copies, ...convs.map((id): [string, number] => [id, count])]);
+    if (isHeld(wider, room)) return wider;
+  }
+  return copies;
+}
+
+function isHeld(copies: ChannelCopies, { float, target, asked, chips, base }: Room): boolean {
+  const wide = copyChannels(float, copies);
+  const { mapping } = chooseMapping(wide, target, asked, undefined, silent);
+  if (mapping.chip.convolutions.length !== base.chip.convolutions.length) return false;
+  if (mapping.layout === undefined) return false;
+  const rules = { waive: new Set(asked.waive), chips };
+  const known = new Set(violationsOf(base, base.layout, target, rules).map(text));
+  return violationsOf(mapping, mapping.layout, target, rules).every((one) => known.has(text(one)));
+}
+
+/** What is waived must not get worse either, so the figure counts. */
+function text({ rule, node, found }: Violation): string {
+  return `${rule} ${node} ${found}`;
+}
+
+/** What there is to warn of is said when the mapping is made in earnest. */
+const silent: OnWarning = () => undefined;
+
+/** The rounding offset of each channel of the convolutions that were copied, by id. */
+export function phasesOf(wide: Graph, copies: ChannelCopies): ReadonlyMap<string, Float64Array> {
+  const nodes = nodeMap(wide);
+  return new Map(
+    [...copies].map(([id, count]) => {
+      const [channels = 0] = constantOf(nodes.get(nodes.get(id)?.inputs[1] ?? ""))?.shape ?? [];
+      return [id, copyPhases(channels, count)];
+    }),
+  );
+}
