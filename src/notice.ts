@@ -11,6 +11,9 @@ export type Warning = {
 
 export type OnWarning = (warning: Warning) => void;
 
+/** For callers who want no warnings, and for what is computed a second time. */
+export const silent: OnWarning = () => undefined;
+
 /** Work done so far: `done` of `total` units (`total` undefined while it is not known). */
 export type Progress = {
   readonly label: string;

@@ -5,15 +5,13 @@ import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import { copyPhases } from "../chips/gti/program/phases.ts";
 import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap } from "../ir/graph.ts";
-import type { OnWarning } from "../notice.ts";
+import { silent } from "../notice.ts";
 import { type ChannelCopies, copyChannels, copyGroups } from "../passes/copy-channels.ts";
 import type { LayeredTarget, Violation } from "../target/layered-target.ts";
 import { violationsOf } from "./check-findings.ts";
 import { chooseMapping } from "./chip-choices.ts";
+import { copyCounts } from "./copy-counts.ts";
 import type { ChipOptions } from "./options.ts";
-
-/** Powers of two, because the chips' counts of channels are. */
-export const copyCounts: readonly number[] = [1, 2, 4, 8];
 
 /**
  * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A
@@ -91,9 +89,6 @@ function isHeld(copies: ChannelCopies, { float, target, asked, chips, base }: Ro
 function text({ rule, node, found }: Violation): string {
   return `${rule} ${node} ${found}`;
 }
-
-/** What there is to warn of is said when the mapping is made in earnest. */
-const silent: OnWarning = () => undefined;
 
 /** The rounding offset of each channel of the convolutions that were copied, by id. */
 export function phasesOf(wide: Graph, copies: ChannelCopies): ReadonlyMap<string, Float64Array> {

@@ -16,6 +16,7 @@ import { inputError } from "../error.ts";
 import { type Graph, nodeMap } from "../ir/graph.ts";
 import { inferTypes } from "../ir/infer.ts";
 import { verify } from "../ir/verify.ts";
+import { type OnWarning, silent } from "../notice.ts";
 import { canonicalize } from "../passes/pipeline.ts";
 import type { FinetuneReport } from "../report/finetune.ts";
 import { renderFinetuneHtml } from "../report/finetune-page.ts";
@@ -167,10 +168,10 @@ async function trainAll(start: Graph, head: string | undefined, scene: Scene): P
   const bits = target.inputBits;
   const factors = headFactors(head);
   // Where layers lie does not depend on their weights: what the chip cannot hold is refused before hours of training.
-  const waived = checkRules(mappingOf(start, scene), scene);
+  const waived = checkRules(mappingOf(start, scene, log.add), scene);
   const float = await trained("float", start, (net) => net, job.preprocess, factors, scene);
   if (scene.stages.length > 0) await writeFloatFiles(join(job.out, "float"), float, log.add);
-  const first = mappingOf(float, scene);
+  const first = mappingOf(float, scene, silent);
   const rounded = withRoundedConvolutions(float, first, target);
   const front = (net: Graph): Graph => withChipPixels(net, job.preprocess, bits);
   scene.teacher = job.distill && {
@@ -193,7 +194,7 @@ async function trainAll(start: Graph, head: string | undefined, scene: Scene): P
   const capped = withRoundedActivations(convolutions, measured, activationBits);
   const caps = capFactors(job.learnCaps);
   const activations = await trained("activations", capped, front, raw, caps, scene);
-  const mapping = mappingOf(asFloat(activations, float), scene);
+  const mapping = mappingOf(asFloat(activations, float), scene, silent);
   const tied = tieCaps(capsOf(activations), capGroups(mapping));
   const entry = entryOf(mapping, target, tied);
   const refined = refine(mapping, target, {
@@ -298,10 +299,10 @@ function checkClasses(graph: Graph, datasets: readonly Dataset[]): void {
   }
 }
 
-/** The float network on the chip. */
-function mappingOf(graph: Graph, { job, target, log }: Scene): ChipMapping {
+/** The float network on the chip. What there is to warn of is the same before and after training. */
+function mappingOf(graph: Graph, { job, target }: Scene, onWarning: OnWarning): ChipMapping {
   const float = verify(canonicalize(graph), "canonical");
-  return chooseMapping(float, target, job.chip, undefined, log.add).mapping;
+  return chooseMapping(float, target, job.chip, undefined, onWarning).mapping;
 }
 
 /** The waived rules that the network breaks. An input error tells every other one. */

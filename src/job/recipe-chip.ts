@@ -4,6 +4,7 @@
  */
 import type { CoefficientBits } from "../target/layered-target.ts";
 import { ruleNames } from "../target/rules.ts";
+import { copyCounts } from "./copy-counts.ts";
 import type { ChipOptions, QuantizeJob } from "./options.ts";
 import { type Entry, knownFields, wrong } from "./recipe-entry.ts";
 import {
@@ -19,12 +20,14 @@ import {
 /** Fields of the job beyond those of every target. */
 export type RecipeChip = { readonly chip: ChipOptions } & Pick<
   QuantizeJob,
-  ("labels" | "capMethod" | "capPercent" | "equalize") | ("shiftMax" | "accumulatorBits" | "debug")
+  | ("labels" | "capMethod" | "capPercent" | "equalize")
+  | ("channelCopies" | "shiftMax" | "accumulatorBits" | "debug")
 >;
 
 const keys = [
   ...(["bits", "activationBits", "lastTenBits", "chips", "waive", "labels"] as const),
-  ...(["capPercent", "equalize", "shiftMax", "accumulatorBits", "debug"] as const),
+  ...(["capPercent", "equalize", "channelCopies", "shiftMax"] as const),
+  ...(["accumulatorBits", "debug"] as const),
 ];
 
 /** An average over batches finds no caps. */
@@ -45,6 +48,7 @@ export function chipOf(
       capMethod: capPercent === undefined ? asked : "percentile",
       capPercent,
       equalize: optional(fields.equalize, flagOf),
+      channelCopies: optional(fields.channelCopies, (entry) => numberIn(entry, copyCounts)),
       shiftMax: optional(fields.shiftMax, (entry) => integerOf(entry, 0)),
       accumulatorBits: optional(fields.accumulatorBits, (entry) => integerOf(entry, 1)),
       debug: optional(fields.debug, flagOf),

@@ -68,7 +68,7 @@ describe("parseRecipe", () => {
     expect(plain.steps).toEqual(["inspect", "quantize", "evaluate"]);
     const chip = [
       "chip: {bits: [3, 1], activationBits: 5, lastTenBits: true, chips: 2, waive: kernel, labels: l.txt,",
-      "  capPercent: 99.5, equalize: false, shiftMax: 0, accumulatorBits: 20, debug: true}",
+      "  capPercent: 99.5, equalize: false, channelCopies: 4, shiftMax: 0, accumulatorBits: 20, debug: true}",
       "options: {biasCorrection: false}",
       "method: minmax",
     ];
@@ -80,6 +80,7 @@ describe("parseRecipe", () => {
       capMethod: "percentile",
       capPercent: 99.5,
       equalize: false,
+      channelCopies: 4,
       shiftMax: 0,
       accumulatorBits: 20,
       debug: true,
@@ -115,6 +116,7 @@ describe("parseRecipe", () => {
     [`${chip}  bit: 7`, "r.yaml:6:3", /Did you mean bits/],
     [`${chip}  waive: [kernell]`, "r.yaml:6:11", /did you mean kernel/],
     [`${chip}  {activationBits: 10, lastTenBits: true}`, "r.yaml:6:37", /all layers have 10 bits/],
+    [`${chip}  channelCopies: 3`, "r.yaml:6:18", /one of 1, 2, 4, 8, got 3/],
     [`${chip}  capPercent: 101`, "r.yaml:6:15", /per cent/],
     [`${chip}  bits: 12\nmethod: movingAverage`, "r.yaml:7:9", /one of minmax, percentile/],
     [`${chip}  bits: 12\nsteps: [compare]`, "r.yaml:7:9", /one of inspect, calibrate/],

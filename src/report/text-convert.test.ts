@@ -25,6 +25,14 @@ describe("a conversion as text", () => {
     `);
   });
 
+  it("shows the copies of channels where there are some", () => {
+    const plain = sampleConvert();
+    const layers = plain.layers.map((layer, at) => ({ ...layer, copies: at === 0 ? 4 : 1 }));
+    const text = renderText({ ...plain, layers });
+    expect(text).toContain("acc. bits  copies\n");
+    expect(text).toMatch(/conv1 .* 21 {7}4\nconv2 .* 22 {7}1\n/);
+  });
+
   it("of a study tells what cannot be deployed", () => {
     expect(renderText(sampleConvert(true))).toMatchInlineSnapshot(`
       "tiny  target gti2803, 2 chips

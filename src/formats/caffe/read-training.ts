@@ -7,7 +7,7 @@ import type { Graph, Output } from "../../ir/graph.ts";
 import { freshId } from "../../ir/graph.ts";
 import type { Node } from "../../ir/ops.ts";
 import type { TrainingNetwork } from "../../ir/training.ts";
-import type { OnWarning } from "../../notice.ts";
+import { type OnWarning, silent } from "../../notice.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { buildGraph, type TrainingBuild } from "./build.ts";
@@ -46,8 +46,6 @@ export type ReadTrainingOptions = TrainingNetOptions & {
   /** Whether a layer whose blobs have other shapes in the caffemodel starts from its fillers, with a warning. */
   readonly ignoreShapeMismatch?: boolean | undefined;
 };
-
-const silent: OnWarning = () => {};
 
 /**
  * The network of a phase as messages: its layers in today's form, without those that the rules leave out. Throws where

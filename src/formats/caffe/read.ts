@@ -4,7 +4,7 @@
  */
 import { inputError, usageError } from "../../error.ts";
 import { type Graph, sweep } from "../../ir/graph.ts";
-import type { OnWarning } from "../../notice.ts";
+import { type OnWarning, silent } from "../../notice.ts";
 import type { Shape } from "../../tensor/shape.ts";
 import { buildGraph } from "./build.ts";
 import { deployLayers } from "./deploy.ts";
@@ -25,7 +25,6 @@ export type ReadCaffeOptions = {
   readonly onWarning?: OnWarning | undefined;
 };
 
-const silent: OnWarning = () => {};
 const maxLayers = 20_000;
 
 /**
