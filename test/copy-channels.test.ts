@@ -45,13 +45,14 @@ function copiesOf(graph: Graph, counts: readonly number[]): ChannelCopies {
   );
 }
 
-const chipSteps: readonly ((net: NetBuilder) => string)[] = [
+type ChipStep = (net: NetBuilder) => string;
+const pools: readonly ChipStep[] = [(net) => net.pool("max"), (net) => net.pool("mean")];
+const chipSteps: readonly ChipStep[] = [
   (net) => net.conv(4, { activation: "clip" }),
   (net) => net.conv(6, { kernel: 1, activation: "leaky" }),
   (net) => net.conv(8, { groups: 2 }),
   (net) => net.depthwise({ activation: "clip" }),
-  (net) => net.pool("max"),
-  (net) => net.pool("mean"),
+  ...pools,
   (net) => net.block(4, { project: true }),
   (net) => net.upsample("repeat"),
 ];
@@ -74,7 +75,12 @@ describe("copyChannels", () => {
         const net = new NetBuilder(12, 3, seed);
         net.conv(4);
         net.conv(4);
-        for (const step of chosen) step(net);
+        // The picture has two halvings in it.
+        let halvings = 0;
+        for (const step of chosen) {
+          if (pools.includes(step)) halvings += 1;
+          if (!pools.includes(step) || halvings <= 2) step(net);
+        }
         net.conv(4, { kernel: 1 });
         const graph = canonicalize(net.graph());
         const copies = copiesOf(graph, times);
@@ -159,11 +165,10 @@ describe("copyPhases", () => {
 
 describe("chooseCopies", () => {
   const asked: ChipOptions = { bits: 12, waive: [] };
-  const check = (graph: Graph, most: number, bits: 2 | 12 = 12): ChannelCopies => {
-    const choices = { ...asked, bits };
-    const copies = chooseCopies(graph, gti2803, choices, most);
+  const check = (graph: Graph, most: number): ChannelCopies => {
+    const copies = chooseCopies(graph, gti2803, asked, most);
     const wide = copyChannels(graph, copies);
-    const { mapping } = chooseMapping(wide, gti2803, choices, undefined, () => undefined);
+    const { mapping } = chooseMapping(wide, gti2803, asked, undefined, () => undefined);
     const rules = { waive: new Set<never>(), chips: 1 };
     expect(violationsOf(mapping, mapping.layout, gti2803, rules)).toEqual([]);
     for (const [conv, phases] of phasesOf(wide, copies)) {
@@ -177,6 +182,15 @@ describe("chooseCopies", () => {
     expect([...copies.values()]).toEqual([4, 4, 2, 2, 4, 4, 4, 4, 2, 2, 2, 2]);
   });
 
+  it("gives up no bits for copies", () => {
+    const graph = canonicalize(mobilenetNet(224).graph());
+    const open = chooseCopies(graph, gti2803, { waive: [] }, 4);
+    expect(open).toEqual(
+      chooseCopies(graph, gti2803, { bits: [12, 12, 12, 12, 12, 12], waive: [] }, 4),
+    );
+    expect(open).toEqual(chooseCopies(graph, gti2803, asked, 4));
+  });
+
   it("takes fewer where fewer are asked for", () => {
     const copies = check(canonicalize(mobilenetNet(224).graph()), 2);
     expect(new Set(copies.values())).toEqual(new Set([2]));
@@ -184,12 +198,20 @@ describe("chooseCopies", () => {
   });
 
   it("gives the ends of a shortcut the same number", () => {
-    const graph = canonicalize(resnet18Net().graph());
-    const copies = check(graph, 4, 2);
+    const net = new NetBuilder(28, 3);
+    net.conv(16);
+    net.block(16);
+    net.pool("max");
+    net.conv(32);
+    net.block(32);
+    net.conv(32);
+    net.classifier(10);
+    const graph = canonicalize(net.graph());
+    const copies = check(graph, 4);
     for (const group of copyGroups(graph)) {
-      expect(new Set(group.map((id) => copies.get(id))).size).toBe(1);
+      expect(group.map((id) => copies.get(id))).toEqual(group.map(() => 4));
     }
-    expect(copies.size).toBeGreaterThan(0);
+    expect(copyGroups(graph).some((group) => group.length > 1)).toBe(true);
   });
 
   it("copies nothing where the weights do not fit as they are, waived or not", () => {
@@ -198,11 +220,13 @@ describe("chooseCopies", () => {
     expect(chooseCopies(graph, gti2803, { ...asked, waive: ["weight-memory"] }, 2).size).toBe(0);
   });
 
-  it("refuses other numbers, and networks without major layers", () => {
+  it("refuses other numbers, weights of few bits, and networks without major layers", () => {
     const graph = canonicalize(mobilenetNet(224).graph());
     expect(() => chooseCopies(graph, gti2803, asked, 3)).toThrow(
       /power of two: expected 1, 2, 4, 8, got 3/,
     );
+    const few: ChipOptions = { bits: 5, waive: [] };
+    expect(() => chooseCopies(graph, gti2803, few, 2)).toThrow(/8 or 12 bits in all layers: got 5/);
     const odd = new NetBuilder(28);
     odd.conv(16, { kernel: 5 });
     odd.conv(16);

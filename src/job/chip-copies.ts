@@ -15,8 +15,8 @@ import type { ChipOptions } from "./options.ts";
 
 /**
  * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A
- * choice is kept only if the whole network stays on the chip with the same bits and breaks no rule, or no more of it. Throws a usage
- * error where there are no major layers.
+ * choice is kept only if as much of the network stays on the chip, and no rule is broken that was not, or further. Throws a usage
+ * error where there are no major layers, or weights of few bits.
  */
 export function chooseCopies(
   float: Graph,
@@ -39,7 +39,17 @@ export function chooseCopies(
       hint: "Waived rules tell nothing about the room that is left",
     });
   }
-  const bits = asked.bits ?? mapping.chip.convolutions[0]?.bits;
+  const few = mapping.chip.convolutions.find((one) => one.bits < 8);
+  if (few !== undefined) {
+    // A share of a weight needs a finer grid, and theirs is the bias's, which stays as large as it is.
+    throw usageError("copies of channels need weights of 8 or 12 bits in all layers", {
+      node: `conv "${few.conv}"`,
+      got: `${few.bits}`,
+      hint: "Weights of few bits win more by training: inlay finetune",
+    });
+  }
+  // Not what would fit best with copies: fewer bits are no gain.
+  const bits = mapping.chip.convolutions[0]?.bits;
   const room = { float, target, asked: { ...asked, bits }, chips: choices.chips, base: mapping };
   const groups = copyGroups(float);
   let copies: ChannelCopies = new Map();
@@ -49,6 +59,15 @@ export function chooseCopies(
     copies = mostThatFit(copies, free.flat(), most, room);
   }
   return copies;
+}
+
+/**
+ * The options with one number for the bits. A list may count major layers, which copies can part; and no chip has both 8 and
+ * 12 bits, so where copies are made all are the same.
+ */
+export function evenly(asked: ChipOptions): ChipOptions {
+  const [bits] = [asked.bits ?? []].flat();
+  return bits === undefined ? asked : { ...asked, bits };
 }
 
 type Room = {

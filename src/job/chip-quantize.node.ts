@@ -32,7 +32,7 @@ import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import { inferTypes } from "../ir/infer.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
 import { calibrate } from "../quantize/calibrate.ts";
-import { channelPeaks } from "../quantize/channel-peaks.ts";
+import { channelPeaks, type Peaks } from "../quantize/channel-peaks.ts";
 import { channelRanges } from "../quantize/channel-ranges.ts";
 import {
   type Correction,
@@ -132,25 +132,41 @@ export function bitMode({
 
 async function equalized(
   mapping: ChipMapping,
-  { activationBits = 5, seed }: ChipQuantizeOptions,
-  { dataset, preprocess, runtime, onProgress, onWarning }: Scene,
+  options: ChipQuantizeOptions,
+  scene: Scene,
 ): Promise<ChipMapping> {
+  const { dataset, preprocess, runtime, onProgress, onWarning } = scene;
   const ids = mapping.chip.convolutions.map(({ activation }) => activation);
   const few = someOf(dataset, peakPictures);
-  const told = { onProgress, onWarning };
   const { graph } = mapping;
-  const peaks = await channelPeaks(graph, ids, few, preprocess, runtime, { share: 0.99, ...told });
-  if (mapping.chip.convolutions.some(({ bits }) => bits === 8)) {
+  const peaks = await channelPeaks(graph, ids, few, preprocess, runtime, {
+    ...{ share: 0.99, onProgress, onWarning },
+  });
+  const bits = new Set(mapping.chip.convolutions.map((one) => one.bits));
+  if (bits.has(8)) {
     return { ...mapping, graph: equalize(mapping, peaks, { rule: "balance", most: 1000 }).graph };
   }
-  const usual = new Map([...peaks].map(([id, peak]) => [id, peak.usual]));
-  const steps = 2 ** activationBits - 1;
-  const options = { steps, seed, ...told };
-  const ranges = await channelRanges(graph, usual, few, preprocess, runtime, options);
-  const shown = new Map(
-    [...peaks].map(([id, { most }]) => [id, { most, usual: ranges.get(id) ?? most }] as const),
-  );
+  // Magnitudes of few bits share their grid with the bias: channels scaled further would cost them their precision.
+  const isFine = [...bits].every((one) => one === 12);
+  const shown = isFine ? await narrowed(graph, peaks, few, options, scene) : peaks;
   return { ...mapping, graph: equalize(mapping, shown, { rule: "levels", most: 8 }).graph };
+}
+
+/** The peaks with the ends of the ranges that levels show best in place of the usual ones. */
+async function narrowed(
+  graph: Graph,
+  peaks: ReadonlyMap<string, Peaks>,
+  dataset: Dataset,
+  { activationBits = 5, seed }: ChipQuantizeOptions,
+  { preprocess, runtime, onProgress, onWarning }: Scene,
+): Promise<ReadonlyMap<string, Peaks>> {
+  const usual = new Map([...peaks].map(([id, peak]) => [id, peak.usual]));
+  const ranges = await channelRanges(graph, usual, dataset, preprocess, runtime, {
+    ...{ steps: 2 ** activationBits - 1, seed, onProgress, onWarning },
+  });
+  return new Map(
+    [...peaks].map(([id, peak]) => [id, { ...peak, usual: ranges.get(id) ?? peak.usual }]),
+  );
 }
 
 /**

@@ -23,7 +23,7 @@ import { modelFileName } from "./chip/model-file-name.ts";
 import { refuseViolations } from "./chip/refuse-violations.ts";
 import { simulationGraph } from "./chip/simulation-graph.ts";
 import { chooseMapping } from "./chip-choices.ts";
-import { chooseCopies, phasesOf } from "./chip-copies.ts";
+import { chooseCopies, evenly, phasesOf } from "./chip-copies.ts";
 import { modelPreprocess } from "./chip-model.node.ts";
 import {
   type ChipQuantizeOptions,
@@ -34,7 +34,7 @@ import { convertReport, warnAboutAccumulators } from "./convert-report.ts";
 import { evaluateReport, warnAboutLabels } from "./evaluate.node.ts";
 import { readLabels } from "./label-file.node.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
-import type { JobContext, QuantizeJob } from "./options.ts";
+import type { ChipOptions, JobContext, QuantizeJob } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
 import { writeOutputs } from "./write-outputs.node.ts";
 
@@ -49,9 +49,11 @@ export async function quantizeLayered(
   const model = await loadModel(job.model, { onWarning: log.add, inputShape: context.inputShape });
   const float = verify(floatNetwork(model), "canonical");
   const labels = await readLabels(job.labels, float, log.add);
-  const copies = chooseCopies(float, target, job.chip ?? { waive: [] }, job.channelCopies ?? 1);
+  const asked = job.chip ?? { waive: [] };
+  const copies = chooseCopies(float, target, asked, job.channelCopies ?? 1);
   const wide = copyChannels(float, copies);
-  const { mapping, chips, activation, waived } = mapped(wide, target, job, log.add);
+  const chip = copies.size === 0 ? asked : evenly(asked);
+  const { mapping, chips, activation, waived } = mapped(wide, target, chip, log.add);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
@@ -112,7 +114,7 @@ type Mapped = {
 function mapped(
   float: Graph,
   target: LayeredTarget,
-  { chip = { waive: [] } }: QuantizeJob,
+  chip: ChipOptions,
   onWarning: OnWarning,
 ): Mapped {
   const { mapping, choices } = chooseMapping(float, target, chip, undefined, onWarning);
