@@ -14,9 +14,9 @@ import { copyCounts } from "./copy-counts.ts";
 import type { ChipOptions } from "./options.ts";
 
 /**
- * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A
- * choice is kept only if as much of the network stays on the chip, and no rule is broken that was not, or further. Throws a usage
- * error where there are no major layers, or weights of few bits.
+ * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A choice
+ * is kept only if as much of the network stays on the chip, and no rule is broken that was not, or further than it was.
+ * Throws a usage error where there are no major layers, or weights of few bits.
  */
 export function chooseCopies(
   float: Graph,
@@ -62,8 +62,8 @@ export function chooseCopies(
 }
 
 /**
- * The options with one number for the bits. A list may count major layers, which copies can part; and no chip has both 8 and
- * 12 bits, so where copies are made all are the same.
+ * The options with one number for the bits. A list may count major layers, which copies can part; and no chip has both
+ * 8 and 12 bits, so where copies are made all are the same.
  */
 export function evenly(asked: ChipOptions): ChipOptions {
   const [bits] = [asked.bits ?? []].flat();
@@ -100,12 +100,12 @@ function isHeld(copies: ChannelCopies, { float, target, asked, chips, base }: Ro
   if (mapping.chip.convolutions.length !== base.chip.convolutions.length) return false;
   if (mapping.layout === undefined) return false;
   const rules = { waive: new Set(asked.waive), chips };
-  const known = new Set(violationsOf(base, base.layout, target, rules).map(text));
-  return violationsOf(mapping, mapping.layout, target, rules).every((one) => known.has(text(one)));
+  const known = new Set(violationsOf(base, base.layout, target, rules).map(keyOf));
+  return violationsOf(mapping, mapping.layout, target, rules).every((one) => known.has(keyOf(one)));
 }
 
 /** What is waived must not get worse either, so the figure counts. */
-function text({ rule, node, found }: Violation): string {
+function keyOf({ rule, node, found }: Violation): string {
   return `${rule} ${node} ${found}`;
 }
 

@@ -90,7 +90,7 @@ export async function quantizeForChip(
 ): Promise<ChipProgram> {
   // Before channels are scaled: that uses the range that the caps leave, and must not widen it.
   const caps = await calibratedCaps(mapped, options, scene);
-  const mapping = options.equalize ? await equalized(mapped, options, scene) : mapped;
+  const mapping = options.equalize ? await equalized(mapped, caps, options, scene) : mapped;
   const entry = entryOf(mapping, target, caps);
   const input = inputUnits(mapping, target, entry, scene.preprocess);
   const start = refine(mapping, target, { caps, input, activationBitMode: bitMode(options) });
@@ -132,6 +132,7 @@ export function bitMode({
 
 async function equalized(
   mapping: ChipMapping,
+  caps: ReadonlyMap<string, number>,
   options: ChipQuantizeOptions,
   scene: Scene,
 ): Promise<ChipMapping> {
@@ -146,23 +147,26 @@ async function equalized(
   if (bits.has(8)) {
     return { ...mapping, graph: equalize(mapping, peaks, { rule: "balance", most: 1000 }).graph };
   }
-  // Magnitudes of few bits share their grid with the bias: channels scaled further would cost them their precision.
-  const isFine = [...bits].every((one) => one === 12);
-  const shown = isFine ? await narrowed(graph, peaks, few, options, scene) : peaks;
-  return { ...mapping, graph: equalize(mapping, shown, { rule: "levels", most: 8 }).graph };
+  // Magnitudes of few bits share their grid with the bias, which grows with the channel; and 10 bits have levels enough.
+  const isFine = [...bits].every((one) => one === 12) && options.activationBits !== 10;
+  if (!isFine) {
+    return { ...mapping, graph: equalize(mapping, peaks, { rule: "levels", most: 8 }).graph };
+  }
+  const shown = await narrowed(graph, peaks, few, options, scene);
+  return { ...mapping, graph: equalize(mapping, shown, { rule: "caps", most: 8, caps }).graph };
 }
 
-/** The peaks with the ends of the ranges that levels show best in place of the usual ones. */
+/** The peaks with the ends of the ranges that 5 bits show best in place of the usual ones. */
 async function narrowed(
   graph: Graph,
   peaks: ReadonlyMap<string, Peaks>,
   dataset: Dataset,
-  { activationBits = 5, seed }: ChipQuantizeOptions,
+  { seed }: ChipQuantizeOptions,
   { preprocess, runtime, onProgress, onWarning }: Scene,
 ): Promise<ReadonlyMap<string, Peaks>> {
   const usual = new Map([...peaks].map(([id, peak]) => [id, peak.usual]));
   const ranges = await channelRanges(graph, usual, dataset, preprocess, runtime, {
-    ...{ steps: 2 ** activationBits - 1, seed, onProgress, onWarning },
+    ...{ steps: 31, seed, onProgress, onWarning },
   });
   return new Map(
     [...peaks].map(([id, peak]) => [id, { ...peak, usual: ranges.get(id) ?? peak.usual }]),

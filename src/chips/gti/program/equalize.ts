@@ -19,10 +19,13 @@ export type ChannelPeaks = {
 
 export type EqualizeOptions = {
   /**
-   * `levels`: each channel fills the range of levels, for weights with bits to spare. `balance`: the ranges of the weights
-   * on both sides are brought together, as far as the levels have room.
+   * `levels`: each channel fills the range of levels, for weights with bits to spare. `caps`: likewise, but the range is
+   * the activation's cap, and what reaches beyond it is scaled down. `balance`: the ranges of the weights on both sides are
+   * brought together, as far as the levels have room.
    */
-  readonly rule: "levels" | "balance";
+  readonly rule: "levels" | "caps" | "balance";
+  /** For the rule `caps`: the largest value that levels show, by the activation's id. */
+  readonly caps?: ReadonlyMap<string, number>;
   /** Largest factor, and with it the smallest. */
   readonly most: number;
 };
@@ -142,7 +145,7 @@ function scaleEdge(edge: Edge, options: EqualizeOptions): void {
       for (const reader of readers) scaleColumn(reader, channel, 0);
     } else if (row > nothing && column > nothing) {
       const balance = Math.sqrt(column / row / imbalance);
-      scaleChannel(edge, channel, options.rule === "levels" ? Infinity : balance, options);
+      scaleChannel(edge, channel, options.rule === "balance" ? balance : Infinity, options);
     }
   }
 }
@@ -150,8 +153,8 @@ function scaleEdge(edge: Edge, options: EqualizeOptions): void {
 /** One more factor for a channel, as far as its levels have room. */
 function scaleChannel(edge: Edge, channel: number, wanted: number, options: EqualizeOptions): void {
   const { producer, readers, peaks, factors, bound } = edge;
-  // The channel that reaches furthest sets the range of levels; no other is scaled beyond.
-  const range = Math.min(bound, furthest(edge));
+  // Without a cap, the channel that reaches furthest sets the range of levels; no other is scaled beyond.
+  const range = options.caps?.get(edge.activation) ?? Math.min(bound, furthest(edge));
   const before = factors[channel] ?? 1;
   const factor = limited(before * wanted, peaks.usual[channel] ?? 0, range, bound, options);
   scaleRow(producer, channel, factor / before);
@@ -172,9 +175,11 @@ function limited(
   bound: number,
   { most, rule }: EqualizeOptions,
 ): number {
-  const above = Math.max(1, usual <= nothing ? most : Math.min(most, range / usual));
-  const below = rule === "levels" || usual >= bound * 0.9998 ? 1 : 1 / most;
-  return Math.min(Math.max(wanted, below), above);
+  const fills = usual <= nothing ? most : Math.min(most, range / usual);
+  const least = usual >= bound * 0.9998 ? 1 : 1 / most;
+  if (rule === "caps") return Math.max(fills, least);
+  const above = Math.max(1, fills);
+  return Math.min(Math.max(wanted, rule === "levels" ? 1 : least), above);
 }
 
 function rowPeak({ weight, shape }: Weights, channel: number): number {
