@@ -84,6 +84,17 @@ function checkFactors(factors: Float64Array, usual: Float64Array, bound: number)
 /** Smaller than what some channels reach. */
 const cap = 2;
 
+function checkRule(
+  rule: EqualizeOptions["rule"],
+  factors: Float64Array,
+  usual: Float64Array,
+  bound: number,
+): void {
+  if (rule === "caps") checkEnds(factors, usual);
+  else checkFactors(factors, usual, bound);
+  if (rule === "levels") expect(Math.min(...factors)).toBeGreaterThanOrEqual(1);
+}
+
 function optionsFor(rule: EqualizeOptions["rule"], ids: readonly string[]): EqualizeOptions {
   const options = { rule, most: 8 };
   return rule === "caps" ? { ...options, caps: new Map(ids.map((id) => [id, cap])) } : options;
@@ -125,9 +136,7 @@ describe("equalize", () => {
         expect([...equal.factors.keys()]).toEqual(ids.slice(0, 2));
         for (const [id, factors] of equal.factors) {
           const usual = peaks.get(id)?.usual ?? new Float64Array();
-          if (rule === "caps") checkEnds(factors, usual);
-          else checkFactors(factors, usual, bounded ? 6 : Infinity);
-          if (rule === "levels") expect(Math.min(...factors)).toBeGreaterThanOrEqual(1);
+          checkRule(rule, factors, usual, bounded ? 6 : Infinity);
         }
       }),
       { numRuns: 20 },
