@@ -6,14 +6,10 @@
  * Options: --work FOLDER (needed; what is there is not done again), --seeds N (3), --threads N (2), --write (to
  * bench/copies.md). Needs INLAY_DATA.
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { bySeed, deliver, inlay, line, studyOptions, table } from "./seed-study.js";
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const data = process.env.INLAY_DATA;
 
 const chips = [
@@ -42,22 +38,15 @@ function reportOf([target, bits], variant, seed, { work, threads }) {
       ...["--mean", "127.5", "--scale", "1/127.5", "--seed", `${seed}`, "--threads", threads],
       ...["--out", out, ...variants[variant]],
     ];
-    process.stderr.write(`${out}\n`);
-    const argv = [here("../dist/cli/bin.js"), ...words, "--quiet"];
-    const { status } = spawnSync(process.execPath, argv, {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    if (status !== 0) throw new Error(`inlay quantize: exit ${status}`);
+    inlay(words);
   }
   return JSON.parse(readFileSync(report, "utf8"));
 }
 
-const line = (cells) => `| ${cells.join(" | ")} |`;
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function rowOf(chip, variant, options) {
-  const seeds = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
-  const found = seeds.map((seed) => reportOf(chip, variant, seed, options).accuracy);
+  const found = bySeed(options, (seed) => reportOf(chip, variant, seed, options).accuracy);
   const lost = found.map(({ float, simulated }) => float.percent - simulated.percent);
   return line([
     `${chip[0]}, ${chip[1]} bits`,
@@ -80,25 +69,16 @@ function page(options) {
     `node bench/copies.js --work FOLDER --seeds ${options.seeds} --write`,
     "```",
     "",
-    line(["chip", "option", "right", "points lost", "changed"]),
-    line(["---", "---", "---", "---", "---"]),
-    ...chips.flatMap((chip) =>
-      Object.keys(variants).map((variant) => rowOf(chip, variant, options)),
+    ...table(
+      ["chip", "option", "right", "points lost", "changed"],
+      chips,
+      variants,
+      (chip, variant) => rowOf(chip, variant, options),
     ),
     "",
-  ].join("\n");
+  ];
 }
 
-const { values: options } = parseArgs({
-  options: {
-    work: { type: "string" },
-    seeds: { type: "string", default: "3" },
-    threads: { type: "string", default: "2" },
-    write: { type: "boolean", default: false },
-  },
-});
-if (options.work === undefined) throw new Error("--work FOLDER is needed");
+const options = studyOptions();
 if (data === undefined) throw new Error("INLAY_DATA is not set");
-const text = page(options);
-process.stdout.write(text);
-if (options.write) await writeFile(here("./copies.md"), text);
+await deliver("copies.md", page(options), options);

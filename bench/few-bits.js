@@ -6,14 +6,9 @@
  * Options: --work FOLDER (needed; what is there is not done again), --seeds N (3), --threads N (2), --write (to
  * bench/few-bits.md).
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+import { bySeed, deliver, inlay, line, studyOptions, table } from "./seed-study.js";
 
 const widths = [
   ["gti2803", 2],
@@ -26,13 +21,6 @@ const variants = {
   "--clip-bias": ["--clip-bias"],
   "--max-norm 1": ["--max-norm", "1"],
 };
-
-function inlay(words) {
-  process.stderr.write(`inlay ${words.join(" ")}\n`);
-  const argv = [here("../dist/cli/bin.js"), ...words, "--quiet"];
-  const { status } = spawnSync(process.execPath, argv, { stdio: ["ignore", "ignore", "inherit"] });
-  if (status !== 0) throw new Error(`inlay ${words[0]}: exit ${status}`);
-}
 
 const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 
@@ -72,11 +60,8 @@ function measure([target, bits], variant, seed, { work, threads }) {
   };
 }
 
-const line = (cells) => `| ${cells.join(" | ")} |`;
-
 function rowOf(width, variant, options) {
-  const seeds = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
-  const runs = seeds.map((seed) => measure(width, variant, seed, options));
+  const runs = bySeed(options, (seed) => measure(width, variant, seed, options));
   const lost = runs.map(({ float, simulated, samples }) => (100 * (float - simulated)) / samples);
   const mean = lost.reduce((sum, value) => sum + value, 0) / lost.length;
   return line([
@@ -101,24 +86,15 @@ function page(options) {
     `node bench/few-bits.js --work FOLDER --seeds ${options.seeds} --write`,
     "```",
     "",
-    line(["chip", "option", "points lost", "mean", "max|B| / max|W|"]),
-    line(["---", "---", "---", "---", "---"]),
-    ...widths.flatMap((width) =>
-      Object.keys(variants).map((variant) => rowOf(width, variant, options)),
+    ...table(
+      ["chip", "option", "points lost", "mean", "max|B| / max|W|"],
+      widths,
+      variants,
+      (width, variant) => rowOf(width, variant, options),
     ),
     "",
-  ].join("\n");
+  ];
 }
 
-const { values: options } = parseArgs({
-  options: {
-    work: { type: "string" },
-    seeds: { type: "string", default: "3" },
-    threads: { type: "string", default: "2" },
-    write: { type: "boolean", default: false },
-  },
-});
-if (options.work === undefined) throw new Error("--work FOLDER is needed");
-const text = page(options);
-process.stdout.write(text);
-if (options.write) await writeFile(here("./few-bits.md"), text);
+const options = studyOptions();
+await deliver("few-bits.md", page(options), options);

@@ -1,7 +1,6 @@
 /**
  * How many copies of its channels a chip has room for.
  */
-import type { ChipMapping } from "../chips/gti/map/mapping.ts";
 import { copyPhases } from "../chips/gti/program/phases.ts";
 import { usageError } from "../error.ts";
 import { constantOf, type Graph, nodeMap } from "../ir/graph.ts";
@@ -50,7 +49,12 @@ export function chooseCopies(
   }
   // Not what would fit best with copies: fewer bits are no gain.
   const bits = mapping.chip.convolutions[0]?.bits;
-  const room = { float, target, asked: { ...asked, bits }, chips: choices.chips, base: mapping };
+  const rules = { waive: new Set(asked.waive), chips: choices.chips };
+  const room: Room = {
+    ...{ float, target, asked: { ...asked, bits }, rules },
+    convolutions: mapping.chip.convolutions.length,
+    known: new Set(violationsOf(mapping, layout, target, rules).map(keyOf)),
+  };
   const groups = copyGroups(float);
   let copies: ChannelCopies = new Map();
   for (const { sublayers } of layout.majors) {
@@ -74,9 +78,11 @@ type Room = {
   readonly float: Graph;
   readonly target: LayeredTarget;
   readonly asked: ChipOptions;
-  readonly chips: number;
-  /** Without copies. */
-  readonly base: ChipMapping;
+  readonly rules: Parameters<typeof violationsOf>[3];
+  /** On the chip without copies. */
+  readonly convolutions: number;
+  /** What is broken without copies. */
+  readonly known: ReadonlySet<string>;
 };
 
 /** The copies with as many of these convolutions as fit; as they were where not even two do. */
@@ -94,13 +100,12 @@ function mostThatFit(
   return copies;
 }
 
-function isHeld(copies: ChannelCopies, { float, target, asked, chips, base }: Room): boolean {
+function isHeld(copies: ChannelCopies, room: Room): boolean {
+  const { float, target, asked, rules, convolutions, known } = room;
   const wide = copyChannels(float, copies);
   const { mapping } = chooseMapping(wide, target, asked, undefined, silent);
-  if (mapping.chip.convolutions.length !== base.chip.convolutions.length) return false;
-  if (mapping.layout === undefined) return false;
-  const rules = { waive: new Set(asked.waive), chips };
-  const known = new Set(violationsOf(base, base.layout, target, rules).map(keyOf));
+  if (mapping.chip.convolutions.length !== convolutions || mapping.layout === undefined)
+    return false;
   return violationsOf(mapping, mapping.layout, target, rules).every((one) => known.has(keyOf(one)));
 }
 

@@ -10,7 +10,7 @@ import { constantOf, type Graph, nodeMap } from "../ir/graph.ts";
 import { inferTypes, type Types } from "../ir/infer.ts";
 import type { Node, Op } from "../ir/ops.ts";
 import { float32, type Tensor } from "../tensor/tensor.ts";
-import { createNamer, type Namer } from "./new-constants.ts";
+import { createNamer, type Namer, replaceParameters } from "./new-constants.ts";
 
 /** Copies of each output channel by the id of the convolution; 1 where it is not named. */
 export type ChannelCopies = ReadonlyMap<string, number>;
@@ -111,13 +111,15 @@ function withCopies(
   if (weight?.dtype !== "float32") return [node];
   // Groups are copied with their inputs; a convolution over all channels takes a share of each copy.
   const shares = groups > 1 ? 1 : read;
-  const made = [namer.constant(`${node.id}.weight`, copiedWeight(weight, given, shares))];
-  if (bias?.dtype === "float32") {
-    const repeated = float32([bias.data.length * given], repeat(bias.data, given));
-    made.push(namer.constant(`${node.id}.bias`, repeated));
-  }
+  const parameters = {
+    weight: copiedWeight(weight, given, shares),
+    bias:
+      bias?.dtype === "float32"
+        ? float32([bias.data.length * given], repeat(bias.data, given))
+        : undefined,
+  };
   const attrs = { ...node.attrs, groups: groups > 1 ? groups * given : 1 };
-  return [...made, { ...node, inputs: [x, ...made.map(({ id }) => id)], attrs }];
+  return replaceParameters({ ...node, attrs }, parameters, { id: node.id, source: x }, namer);
 }
 
 /** [out, in, h, w] as [given * out, shares * in, h, w]: kernels again and again, each `shares` times its share. */
