@@ -127,6 +127,14 @@ describe("copyChannels", () => {
     expectClose(outputsOf(wide).get("fc"), outputsOf(graph).get("fc") as Tensor, 1e-5);
   });
 
+  it("copies no convolution by groups of a constant", () => {
+    const graph = canonicalize(randomNet([741, 999, 0, 0], 244_780));
+    const grouped = nodesOf(graph, "conv").find(({ attrs }) => attrs.groups > 1);
+    const read = nodeMap(graph).get(grouped?.inputs[0] ?? "");
+    expect(read?.op).toBe("const");
+    expect(copyGroups(graph)).toEqual([]);
+  });
+
   it("gives the same graph without copies", () => {
     const graph = canonicalize(new NetBuilder(8, 3, 1).graph());
     expect(copyChannels(graph, new Map())).toBe(graph);

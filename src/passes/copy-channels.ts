@@ -39,11 +39,11 @@ export function copyGroups(graph: Graph): readonly (readonly string[])[] {
   return [...groups.values()];
 }
 
-/** Values that share their channels; fixed are those that anything but a convolution reads. */
+/** Values that share their channels; fixed are inputs, constants, and what anything but a convolution reads. */
 function channelClasses(graph: Graph, nodes: ReadonlyMap<string, Node>): Classes {
   const classes = new Classes();
   const types = inferTypes(graph);
-  for (const node of graph.nodes.filter(({ op }) => op !== "const")) {
+  for (const node of graph.nodes) {
     const shared = sharedInputs(node, nodes, types);
     if (shared === undefined) for (const id of [...node.inputs, node.id]) classes.fix(id);
     else for (const id of shared) classes.join(id, node.id);
@@ -60,11 +60,9 @@ function sharedInputs(
 ): readonly string[] | undefined {
   if (isCopyable(node, nodes)) return node.attrs.groups > 1 ? node.inputs.slice(0, 1) : [];
   if (!channelwise.has(node.op)) return undefined;
-  // A constant, or one channel for all, would have to be copied too.
+  // One channel for all would have to be copied too.
   const channelsOf = (id: string): number | undefined => types.get(id)?.shape[1];
-  const isPlain = node.inputs.every(
-    (id) => nodes.get(id)?.op !== "const" && channelsOf(id) === channelsOf(node.id),
-  );
+  const isPlain = node.inputs.every((id) => channelsOf(id) === channelsOf(node.id));
   return isPlain ? node.inputs : undefined;
 }
 
