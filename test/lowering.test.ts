@@ -14,6 +14,7 @@ import { float32 } from "../src/tensor/tensor.ts";
 import { smallCases } from "./small-case.ts";
 import { smallChipCases } from "./small-chip-case.ts";
 import { type SmallGraph, smallGraph } from "./small-graph.ts";
+import { termSize } from "./term-size.ts";
 import { expectWithin } from "./within.ts";
 
 /** Operators without a case, and why. */
@@ -44,11 +45,12 @@ describe("lowered to ONNX and run by ONNX Runtime", () => {
     runtime = await nodeRuntime({ threads: 1 });
   });
 
-  async function compare(op: Op, { graph, feeds }: SmallGraph): Promise<void> {
+  async function compare(op: Op, drawn: SmallGraph): Promise<void> {
+    const { graph, feeds } = drawn;
     const want = runScalar(graph, feeds).get("y");
     const session = await runtime.load(lowerToOnnx(graph));
     try {
-      expectWithin(op, (await session.run(feeds)).get("y"), want);
+      expectWithin(op, (await session.run(feeds)).get("y"), want, termSize(op, drawn));
     } finally {
       await session.release();
     }
@@ -64,6 +66,16 @@ describe("lowered to ONNX and run by ONNX Runtime", () => {
       );
     });
   }
+
+  it("a sum that almost cancels", async () => {
+    // 1.42 * -0.066 + 0.15 * 0.448 - 0.302 * 0.988 + 1.43 * 0.19 + 0.347 * 0.155 = 3.2e-4
+    const x = float32([1, 5], [1.41767275, 0.14970264, 0.30151251, 1.42856848, -0.34735548]);
+    const own = [-0.0659948959, 0.4478706121, -0.9882984757, 0.189584747, -0.155402571];
+    const weight = float32([1, 5], own);
+    const drawn = smallGraph("linear", {}, [x], [weight]);
+    expect(termSize("linear", drawn)).toBeGreaterThan(0.7);
+    await compare("linear", drawn);
+  });
 
   it.each([
     ["dilated", { kernel: [2, 2], dilation: [2, 2], pads: [3, 3, 0, 0] }],

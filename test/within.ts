@@ -9,19 +9,28 @@ import { type Tensor, toNumbers } from "../src/tensor/tensor.ts";
 
 const realTypes: ReadonlySet<string> = new Set(["float32", "float64", "float16"]);
 
-/** Fails unless shapes are equal and no element differs by more than the operator's tolerance. */
-export function expectWithin(op: Op, got: Tensor | undefined, want: Tensor | undefined): void {
-  expectClose(got, want, tolerances[op]);
+/**
+ * Fails unless shapes are equal and no element differs by more than the operator's tolerance. `size`: of a sum's terms,
+ * where they may cancel.
+ */
+export function expectWithin(
+  op: Op,
+  got: Tensor | undefined,
+  want: Tensor | undefined,
+  size = 0,
+): void {
+  expectClose(got, want, tolerances[op], size);
 }
 
 /**
- * The same with a tolerance of its own, relative to the largest finite magnitude of `want`. NaN and
- * infinities must stand at the same places; integers must be equal.
+ * The same with a tolerance of its own, relative to the largest finite magnitude of `want`, or to `size` where that is
+ * larger. NaN and infinities must stand at the same places; integers must be equal.
  */
 export function expectClose(
   got: Tensor | undefined,
   want: Tensor | undefined,
   tolerance: number,
+  size = 0,
 ): void {
   expect(got?.shape).toEqual(want?.shape);
   if (got === undefined || want === undefined) throw new Error("a tensor is missing");
@@ -30,7 +39,7 @@ export function expectClose(
   if (!isReal) expect(got.dtype).toBe(want.dtype);
   const largest = right.reduce(
     (max, x) => (Number.isFinite(x) ? Math.max(max, Math.abs(x)) : max),
-    0,
+    size,
   );
   const allowed = isReal ? tolerance * largest : 0;
   const worst = worstOf(left, right);
