@@ -16,6 +16,7 @@ class SlowFirst extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    setupFiles: ["test/random-seed.ts"],
     testTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
