@@ -11,25 +11,11 @@ import { chooseCopies, phasesOf } from "../src/job/chip-copies.ts";
 import type { ChipOptions } from "../src/job/options.ts";
 import { type ChannelCopies, copyChannels, copyGroups } from "../src/passes/copy-channels.ts";
 import { canonicalize } from "../src/passes/pipeline.ts";
-import { runScalar } from "../src/run/scalar/run-scalar.ts";
-import { createRandom } from "../src/tensor/random.ts";
-import { elementCount } from "../src/tensor/shape.ts";
-import { float32, type Tensor } from "../src/tensor/tensor.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
 import { mobilenetNet, NetBuilder, resnet18Net } from "./gti-nets.ts";
+import { outputsOf } from "./outputs-of.ts";
 import { randomNet } from "./random-net.ts";
 import { expectClose } from "./within.ts";
-
-function outputsOf(graph: Graph): ReadonlyMap<string, Tensor> {
-  const feeds = new Map<string, Tensor>();
-  for (const { id, attrs } of nodesOf(graph, "input")) {
-    const random = createRandom(7);
-    const count = elementCount(attrs.shape);
-    const values = Array.from({ length: count }, () => random.unit() * 2 - 1);
-    feeds.set(id, float32(attrs.shape, values));
-  }
-  const values = runScalar(graph, feeds, { precision: "float64" });
-  return new Map(graph.outputs.map(({ name, id }) => [name, values.get(id) as Tensor]));
-}
 
 function outputChannels(graph: Graph, conv: string): number {
   const nodes = nodeMap(graph);

@@ -9,37 +9,18 @@ import { mapToChip } from "../src/chips/gti/map/map-to-chip.ts";
 import type { ChipMapping } from "../src/chips/gti/map/mapping.ts";
 import { gti2803, gti5801 } from "../src/chips/gti/targets.ts";
 import { InlayError } from "../src/error.ts";
-import { type Graph, nodesOf } from "../src/ir/graph.ts";
+import type { Graph } from "../src/ir/graph.ts";
 import { verify } from "../src/ir/verify.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import type { RuleName } from "../src/target/layered-target.ts";
-import { createRandom } from "../src/tensor/random.ts";
-import { elementCount } from "../src/tensor/shape.ts";
-import { float32, type Tensor } from "../src/tensor/tensor.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
 import { NetBuilder } from "./gti-nets.ts";
 import { caffeModel, dataDir, inputShape, noise, run } from "./model-run.ts";
+import { feedsOf, outputsOf, type Values } from "./outputs-of.ts";
 import { expectClose } from "./within.ts";
-
-type Values = ReadonlyMap<string, Tensor>;
-
-function feedsOf(graph: Graph): Values {
-  return new Map(
-    nodesOf(graph, "input").map(({ id, attrs: { shape } }) => {
-      const random = createRandom(5);
-      const data = Array.from({ length: elementCount(shape) }, () => random.unit() * 2 - 1);
-      return [id, float32(shape, data)];
-    }),
-  );
-}
 
 const compute = (graph: Graph, feeds: Values): Values =>
   runScalar(graph, feeds, { precision: "float64" });
-
-/** Outputs by name. */
-function outputsOf(graph: Graph): Values {
-  const values = compute(graph, feedsOf(graph));
-  return new Map(graph.outputs.map(({ name, id }) => [name, values.get(id)!]));
-}
 
 function expectSame(found: Values, expected: Values): void {
   expect([...found.keys()].toSorted()).toEqual([...expected.keys()].toSorted());

@@ -4,10 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
 import { verify } from "../src/ir/verify.ts";
 import { canonicalize, canonicalPasses } from "../src/passes/pipeline.ts";
-import { runScalar } from "../src/run/scalar/run-scalar.ts";
-import { createRandom } from "../src/tensor/random.ts";
-import { elementCount } from "../src/tensor/shape.ts";
-import { float32, type Tensor } from "../src/tensor/tensor.ts";
+import { outputsOf } from "./outputs-of.ts";
 import { randomNet } from "./random-net.ts";
 import { expectClose } from "./within.ts";
 
@@ -20,18 +17,6 @@ const nets = fc
     seed: fc.nat({ max: 1_000_000 }),
   })
   .map(({ choices, seed }) => randomNet(choices, seed));
-
-function outputsOf(graph: Graph): ReadonlyMap<string, Tensor> {
-  const [input] = nodesOf(graph, "input");
-  const shape = input!.attrs.shape;
-  const random = createRandom(7);
-  const x = float32(
-    shape,
-    Array.from({ length: elementCount(shape) }, () => random.unit() * 2 - 1),
-  );
-  const values = runScalar(graph, new Map([["x", x]]), { precision: "float64" });
-  return new Map(graph.outputs.map(({ name, id }) => [name, values.get(id)!]));
-}
 
 function expectSameFunction(before: Graph, after: Graph): void {
   verify(after, "imported");
