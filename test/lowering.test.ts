@@ -50,7 +50,7 @@ describe("lowered to ONNX and run by ONNX Runtime", () => {
     const want = runScalar(graph, feeds).get("y");
     const session = await runtime.load(lowerToOnnx(graph));
     try {
-      expectWithin(op, (await session.run(feeds)).get("y"), want, termSize(op, drawn));
+      expectWithin(op, (await session.run(feeds)).get("y"), want, () => termSize(op, drawn));
     } finally {
       await session.release();
     }

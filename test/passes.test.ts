@@ -4,12 +4,8 @@ import { describe, expect, it } from "vitest";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
 import { verify } from "../src/ir/verify.ts";
 import { canonicalize, canonicalPasses } from "../src/passes/pipeline.ts";
-import { outputsOf } from "./outputs-of.ts";
+import { expectOutputsOf, outputsOf } from "./outputs-of.ts";
 import { randomNet } from "./random-net.ts";
-import { expectClose } from "./within.ts";
-
-/** Weights are rounded to float32 once per fold; a network of a dozen steps magnifies that. */
-const tolerance = 1e-5;
 
 const nets = fc
   .record({
@@ -20,9 +16,7 @@ const nets = fc
 
 function expectSameFunction(before: Graph, after: Graph): void {
   verify(after, "imported");
-  const [expected, found] = [outputsOf(before), outputsOf(after)];
-  expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [name, value] of expected) expectClose(found.get(name), value, tolerance);
+  expectOutputsOf(before, outputsOf(after));
 }
 
 describe.each(canonicalPasses)("$name", ({ run }) => {

@@ -11,26 +11,26 @@ const realTypes: ReadonlySet<string> = new Set(["float32", "float64", "float16"]
 
 /**
  * Fails unless shapes are equal and no element differs by more than the operator's tolerance. `size`: of a sum's terms,
- * where they may cancel.
+ * where they may cancel; asked for only if it matters.
  */
 export function expectWithin(
   op: Op,
   got: Tensor | undefined,
   want: Tensor | undefined,
-  size = 0,
+  size?: () => number,
 ): void {
   expectClose(got, want, tolerances[op], size);
 }
 
 /**
- * The same with a tolerance of its own, relative to the largest finite magnitude of `want`, or to `size` where that is
- * larger. NaN and infinities must stand at the same places; integers must be equal.
+ * The same with a tolerance of its own, relative to the largest finite magnitude of `want`, or to `size()` where that
+ * is larger. NaN and infinities must stand at the same places; integers must be equal.
  */
 export function expectClose(
   got: Tensor | undefined,
   want: Tensor | undefined,
   tolerance: number,
-  size = 0,
+  size: () => number = () => 0,
 ): void {
   expect(got?.shape).toEqual(want?.shape);
   if (got === undefined || want === undefined) throw new Error("a tensor is missing");
@@ -39,10 +39,11 @@ export function expectClose(
   if (!isReal) expect(got.dtype).toBe(want.dtype);
   const largest = right.reduce(
     (max, x) => (Number.isFinite(x) ? Math.max(max, Math.abs(x)) : max),
-    size,
+    0,
   );
-  const allowed = isReal ? tolerance * largest : 0;
   const worst = worstOf(left, right);
+  if (worst.error <= (isReal ? tolerance * largest : 0)) return;
+  const allowed = isReal ? tolerance * Math.max(largest, size()) : 0;
   if (worst.error <= allowed) return;
   const first = (values: readonly number[]): string => values.slice(0, 5).join(", ");
   expect.fail(
