@@ -1,5 +1,5 @@
 /**
- * `node bench/copies.js --work FOLDER`: what copies of channels and channel equalization are worth, and what is chance. A
+ * `node bench/copies.js --work FOLDER`: what copies of channels, rounding and equalization are worth, and what is chance. A
  * MobileNet is quantized after training for two chips, with several seeds (they choose the pixels that layers are corrected
  * with), and simulated from the written files.
  *
@@ -22,6 +22,17 @@ const variants = {
   "up to 2 copies": ["--channel-copies", "2"],
   "up to 4 copies": ["--channel-copies", "4"],
 };
+/** Where weights make good each other's errors unless asked not to. */
+const coarseVariants = {
+  ...variants,
+  ...Object.fromEntries(
+    Object.entries(variants).map(([name, words]) => [
+      `${name}, weights to the nearest`,
+      [...words, "--rounding", "nearest"],
+    ]),
+  ),
+};
+const variantsOf = ([, bits]) => (bits === 8 ? coarseVariants : variants);
 
 /** The report of a run, made where it is not there yet. */
 function reportOf([target, bits], variant, seed, { work, threads }) {
@@ -36,7 +47,7 @@ function reportOf([target, bits], variant, seed, { work, threads }) {
       ...["--bits", `${bits}`, "--calibrate", join(pictures, "calibrate")],
       ...["--evaluate", join(pictures, "val/labels.txt"), "--crop", "224", "--order", "bgr"],
       ...["--mean", "127.5", "--scale", "1/127.5", "--seed", `${seed}`, "--threads", threads],
-      ...["--out", out, ...variants[variant]],
+      ...["--out", out, ...variantsOf([target, bits])[variant]],
     ];
     inlay(words);
   }
@@ -59,7 +70,7 @@ function rowOf(chip, variant, options) {
 
 function page(options) {
   return [
-    "# What copies of channels are worth",
+    "# What copies of channels and compensated rounding are worth",
     "",
     "MobileNetV1 1.0 224 (pad 1, ReLU6) after training, without fine-tuning: right pictures of 500, float 386, simulated from the",
     "written files, per seed; points lost on the mean; and pictures whose best class changed. Seeds differ in the pixels that layers are",
@@ -72,7 +83,7 @@ function page(options) {
     ...table(
       ["chip", "option", "right", "points lost", "changed"],
       chips,
-      variants,
+      variantsOf,
       (chip, variant) => rowOf(chip, variant, options),
     ),
     "",

@@ -89,7 +89,7 @@ function page(options) {
     ...table(
       ["chip", "option", "points lost", "mean", "max|B| / max|W|"],
       widths,
-      variants,
+      () => variants,
       (width, variant) => rowOf(width, variant, options),
     ),
     "",

@@ -22,12 +22,14 @@ export function bySeed({ seeds }, measure) {
   return Array.from({ length: Number(seeds) }, (_, seed) => measure(seed));
 }
 
-/** A table with a row per chip and variant. */
-export function table(headings, chips, variants, rowOf) {
+/** A table with a row per chip and variant of it. */
+export function table(headings, chips, variantsOf, rowOf) {
   return [
     line(headings),
     line(headings.map(() => "---")),
-    ...chips.flatMap((chip) => Object.keys(variants).map((variant) => rowOf(chip, variant))),
+    ...chips.flatMap((chip) =>
+      Object.keys(variantsOf(chip)).map((variant) => rowOf(chip, variant)),
+    ),
   ];
 }
 

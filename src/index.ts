@@ -62,6 +62,7 @@ export { testJob } from "./job/test.node.ts";
 export type * from "./job/train/jobs.ts";
 export { trainJob } from "./job/train.node.ts";
 export { inlayVersion } from "./job/version.node.ts";
+export type { WeightRounding } from "./job/weight-rounding.ts";
 export type { OnProgress, OnWarning, Progress, Warning } from "./notice.ts";
 export { canonicalize } from "./passes/pipeline.ts";
 export { toInteger } from "./passes/to-integer.ts";

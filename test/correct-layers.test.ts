@@ -5,7 +5,7 @@ import { defaultPreprocess } from "../src/data/preprocess.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import type { Node } from "../src/ir/ops.ts";
-import { layerCorrections } from "../src/quantize/correct-layers.ts";
+import { type Correction, layerCorrections } from "../src/quantize/correct-layers.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { float32, type Tensor, tensor } from "../src/tensor/tensor.ts";
 
@@ -98,9 +98,10 @@ describe("layerCorrections", () => {
       id: "y",
       sum: "sum",
       step: 1,
-      round: (by: Float64Array, moved: Float64Array) => {
+      round: ({ factors: by, offsets: moved }: Correction) => {
         rounded.push([...by], [...moved]);
         return {
+          exact: by.map((value) => 16 * value),
           weight: tensor(
             "int32",
             [3, 1, 1, 1],

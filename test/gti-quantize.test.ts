@@ -47,6 +47,19 @@ function smallGraph(): Graph {
   return net.graph();
 }
 
+/** A chain without a classifier. */
+function chainGraph(): Graph {
+  const net = new NetBuilder(size, 3, 7);
+  net.conv(16);
+  net.pool("max");
+  net.depthwise({ activation: "clip" });
+  net.conv(32, { kernel: 1 });
+  net.conv(32);
+  net.conv(32);
+  net.conv(32);
+  return net.graph();
+}
+
 /** Squared distance of a chip's scores from the float network's, as a share of how far those spread. */
 async function distance(
   float: Graph,
@@ -155,17 +168,9 @@ describe("quantize for a chip", () => {
   });
 
   it("comes closer to the float network with copies of channels, corrected or not", async () => {
-    const net = new NetBuilder(size, 3, 7);
-    net.conv(16);
-    net.pool("max");
-    net.depthwise({ activation: "clip" });
-    net.conv(32, { kernel: 1 });
-    net.conv(32);
-    net.conv(32);
-    net.conv(32);
     const chain = join(folder, "chain.onnx");
-    writeFileSync(chain, lowerToOnnx(net.graph(), { batch: 1 }));
-    const float = canonicalize(net.graph());
+    writeFileSync(chain, lowerToOnnx(chainGraph(), { batch: 1 }));
+    const float = canonicalize(chainGraph());
     const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
     const error = async (channelCopies: number, biasCorrection: boolean): Promise<number> => {
       const out = join(folder, `copies${channelCopies}${biasCorrection}`);
@@ -187,6 +192,35 @@ describe("quantize for a chip", () => {
       );
       expect(four).toBeLessThan(0.8 * one);
     }
+  });
+
+  it("comes closer with 8-bit weights that make good each other's errors", async () => {
+    const chain = join(folder, "coarse.onnx");
+    writeFileSync(chain, lowerToOnnx(chainGraph(), { batch: 1 }));
+    const float = canonicalize(chainGraph());
+    const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
+    // Of 5 bits the activations would lose most.
+    const chip = { bits: 8, activationBits: 10, waive: [] } as const;
+    const error = async (rounding: "compensated" | "nearest" | undefined): Promise<number> => {
+      const out = join(folder, `rounding-${rounding}`);
+      const job = { ...jobFor([chain], list, out), target: "gti5801", preprocess, chip, rounding };
+      const report = await quantizeChipJob(job, context);
+      const model = await readChipModel(join(out, report.modelFile));
+      return await distance(float, preprocess, simulationGraph(model), list);
+    };
+    const [usual, compensated] = [await error(undefined), await error("compensated")];
+    const nearest = await error("nearest");
+    say(`small network, 8 bits: compensated rounding leaves ${compensated / nearest} of the error`);
+    expect(usual).toBe(compensated);
+    expect(compensated).toBeLessThan(0.9 * nearest);
+    const job = { ...jobFor([chain], list, folder), preprocess, rounding: "compensated" } as const;
+    await expect(
+      quantizeChipJob({ ...job, chip: { bits: 5, waive: [] } }, context),
+    ).rejects.toThrow(/weights of few bits/);
+    const options = { ...defaultQuantizeOptions, biasCorrection: false };
+    await expect(
+      quantizeChipJob({ ...job, options, chip: { bits: 12, waive: [] } }, context),
+    ).rejects.toThrow(/part of the bias correction/);
   });
 
   it("repeats to the byte", async () => {

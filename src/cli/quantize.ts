@@ -2,7 +2,7 @@
  * `inlay quantize`
  */
 import { type Command, Option } from "commander";
-import type { ImageOptions, QuantizeJob, QuantizeOptions } from "../index.ts";
+import type { ImageOptions, QuantizeJob, QuantizeOptions, WeightRounding } from "../index.ts";
 import { addMethodFlag, type MethodFlag } from "./calibrate.ts";
 import { addChipFlags, type ChipFlags, chipOptionsOf } from "./chip-flags.ts";
 import {
@@ -43,6 +43,7 @@ type QuantizeFlags = {
   readonly capPercentile?: number;
   readonly equalize: boolean;
   readonly channelCopies?: number;
+  readonly rounding?: WeightRounding;
   readonly shiftMax?: number;
   readonly accumulatorBits?: number;
   readonly debug?: true;
@@ -122,6 +123,12 @@ function addQuantizeFlags(command: Command): void {
       "up to 2, 4 or 8 copies of channels where the chip has room: finer levels together (default: 1)",
       parseCount,
     )
+    .addOption(
+      new Option(
+        "--rounding <how>",
+        "of weights: so that they make good each other's errors, or each alone (default: compensated for 8 bits)",
+      ).choices(["compensated", "nearest"]),
+    )
     .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)
     .option("--accumulator-bits <n>", "ask about narrower sums (default: 32)", parseCount)
     .option("--debug", "write the intermediate files too");
@@ -166,6 +173,7 @@ function chipJobOf(flags: Flags, library: Library, { io }: Shell): Partial<Quant
     capPercent: capPercentile,
     equalize: flags.equalize,
     channelCopies: flags.channelCopies,
+    rounding: flags.rounding,
     shiftMax: flags.shiftMax,
     accumulatorBits: flags.accumulatorBits,
     debug: flags.debug,

@@ -28,6 +28,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { isMeanImage, type Preprocess, perChannel } from "../data/preprocess.ts";
 import type { Runtime } from "../engine/runtime.ts";
 import { usageError } from "../error.ts";
+import { largestMagnitude } from "../fixed/layer-shift.ts";
 import { constantOf, type Graph, nodeMap, nodesOf } from "../ir/graph.ts";
 import { inferTypes } from "../ir/infer.ts";
 import type { OnProgress, OnWarning } from "../notice.ts";
@@ -47,6 +48,7 @@ import { float32, type Tensor } from "../tensor/tensor.ts";
 import { withCorrectedHost } from "./chip-host.node.ts";
 import { withConstants, withParameters } from "./chip-parameters.ts";
 import { picturePlanes, someOf } from "./chip-pictures.node.ts";
+import { roundingOf, type WeightRounding } from "./weight-rounding.ts";
 
 export type ChipQuantizeOptions = {
   /** 5 unless given. */
@@ -58,6 +60,8 @@ export type ChipQuantizeOptions = {
   readonly equalize: boolean;
   readonly biasCorrection: boolean;
   readonly clipWeights: boolean;
+  /** The layer's own choice unless given. */
+  readonly rounding?: WeightRounding | undefined;
   readonly seed: number;
   /** Offset in levels of each channel of convolutions whose channels were copied, by id. */
   readonly phases?: ReadonlyMap<string, Float64Array> | undefined;
@@ -104,7 +108,7 @@ export async function quantizeForChip(
   }
   // What rounding loses here is not told: it is rounded once more when it is corrected.
   const program = programOf(mapping, refined, target, entry, options);
-  const graph = await correctedGraph(mapping, refined, program, options, scene);
+  const graph = await correctedGraph(mapping, phased, program, options, scene);
   const corrected = programOf(mapping, { ...refined, graph }, target, entry, told);
   return withCorrectedHost(corrected, { ...scene, float: mapping.graph });
 }
@@ -287,19 +291,25 @@ function withClippedWeights(
   mapping: ChipMapping,
   refined: Refined,
   target: LayeredTarget,
-  { shiftMax }: ChipQuantizeOptions,
+  options: ChipQuantizeOptions,
 ): Refined {
   const nodes = nodeMap(refined.graph);
-  const limited = new Map<string, Tensor>();
-  const most = shiftMax ?? target.shiftMax;
-  for (const { conv, bits } of mapping.chip.convolutions) {
+  const limited = mapping.chip.convolutions.flatMap(({ conv, bits }): [string, Tensor][] => {
     const id = nodes.get(conv)?.inputs[1] ?? "";
     const weight = constantOf(nodes.get(id));
-    if (bits < 8 || weight?.dtype !== "float32") continue;
-    const clipped = clipWeights(weight.data, target.parameterBits, most);
-    if (clipped.clipped > 0) limited.set(id, float32(weight.shape, clipped.weight));
-  }
-  return { ...refined, graph: withConstants(refined.graph, limited) };
+    if (bits < 8 || weight?.dtype !== "float32") return [];
+    return [[id, clipped(weight, target, options)]];
+  });
+  return { ...refined, graph: withConstants(refined.graph, new Map(limited)) };
+}
+
+function clipped(
+  weight: Tensor<"float32">,
+  { parameterBits, shiftMax }: LayeredTarget,
+  options: ChipQuantizeOptions,
+): Tensor<"float32"> {
+  const most = options.shiftMax ?? shiftMax;
+  return float32(weight.shape, clipWeights(weight.data, parameterBits, most).weight);
 }
 
 /** The refined network with each layer's channels corrected on a few of the pictures. */
@@ -318,31 +328,40 @@ async function correctedGraph(
     if (grid === undefined || node?.op !== "quantConv") throw new Error(`no layer "${conv}"`);
     const levels = levelsPerUnit(grid);
     const own = parametersOf(node, nodes);
-    const scaled = ({ factors, offsets }: Correction): ConvParameters =>
-      scaledParameters(own, factors, offsets, levels);
-    const round = (factors: Float64Array, offsets: Float64Array): RoundedLayer => {
-      const named = { ...scaled({ factors, offsets }), name: conv, node: `quantConv "${conv}"` };
+    const scaled = (correction: Correction): ConvParameters =>
+      correctedParameters(own, correction, levels);
+    // A factor must not bring back what was clipped: the shift would follow it.
+    const kept = (correction: Correction): ConvParameters => {
+      const { weight, bias } = scaled(correction);
+      const isClipped = options.clipWeights && bits >= 8;
+      return { weight: isClipped ? clipped(weight, target, options) : weight, bias };
+    };
+    const round = (correction: Correction): RoundedLayer => {
+      const named = { ...kept(correction), name: conv, node: `quantConv "${conv}"` };
       const rounded = roundParameters(named, bits, target, options);
       const { weight, bias } = layerIntegers(rounded);
       return {
         weight: { dtype: "int32", shape: rounded.shape, data: weight },
         bias: { dtype: "int32", shape: [bias.length], data: bias },
         shift: rounded.shift - Math.log2(levels),
+        exact: Float64Array.from(scaled(correction).weight.data, (w) => w * 2 ** rounded.shift),
       };
     };
+    const isCompensated = roundingOf(options.rounding, bits) === "compensated";
+    const largest = isCompensated ? largestMagnitude(target.parameterBits) : undefined;
     const step = grid.cap / largestLevel(grid);
     const phases = options.phases?.get(conv);
-    const layer = { id: activation, sum: shortcut?.add ?? conv, step, phases, round };
-    return { conv, layer, scaled };
+    const layer = { id: activation, sum: shortcut?.add ?? conv, step, phases, round, largest };
+    return { conv, layer, kept };
   });
   const entries = await picturePlanes(mapping.graph, few, preprocess);
   const { seed } = options;
   const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
   const layers = corrected.map(({ layer }) => layer);
   const found = await layerCorrections(integer, layers, entries, scene);
-  const parameters = corrected.flatMap(({ conv, layer, scaled }): [string, ConvParameters][] => {
+  const parameters = corrected.flatMap(({ conv, layer, kept }): [string, ConvParameters][] => {
     const correction = found.get(layer.id);
-    return correction === undefined ? [] : [[conv, scaled(correction)]];
+    return correction === undefined ? [] : [[conv, kept(correction)]];
   });
   return withParameters(graph, new Map(parameters));
 }
@@ -358,14 +377,18 @@ function largestValue(graph: Graph): number {
 }
 
 /** Each channel's weights and bias times its factor, and its offset (in levels) added to the bias. */
-function scaledParameters(
+function correctedParameters(
   { weight, bias }: ConvParameters,
-  factors: Float64Array,
-  offsets: Float64Array,
+  { factors, offsets, weight: rounded }: Correction,
   levels: number,
 ): ConvParameters {
+  const moved = bias.map((b, at) => b * (factors[at] ?? 1) + (offsets[at] ?? 0) / levels);
+  if (rounded !== undefined) {
+    const step = 2 ** -rounded.shift / levels;
+    const data = Float32Array.from(rounded.levels, (level) => level * step);
+    return { weight: float32(weight.shape, data), bias: moved };
+  }
   const perChannel = weight.data.length / Math.max(1, bias.length);
   const data = weight.data.map((w, at) => w * (factors[Math.floor(at / perChannel)] ?? 1));
-  const moved = bias.map((b, at) => b * (factors[at] ?? 1) + (offsets[at] ?? 0) / levels);
   return { weight: float32(weight.shape, data), bias: moved };
 }

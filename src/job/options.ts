@@ -8,6 +8,7 @@ import type { OnProgress, OnWarning } from "../notice.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
 import type { CoefficientBits, RuleName } from "../target/layered-target.ts";
 import type { Shape } from "../tensor/shape.ts";
+import type { WeightRounding } from "./weight-rounding.ts";
 
 /** `[deploy.prototxt, net.caffemodel]` in any order, `[net.onnx]`, or `[out/]` of a quantization. */
 export type ModelPaths = readonly string[];
@@ -178,6 +179,8 @@ export type QuantizeJob = {
   readonly equalize?: boolean | undefined;
   /** Copies of channels at most, where the chip has room: 1, 2, 4 or 8; 1 unless given. */
   readonly channelCopies?: number | undefined;
+  /** How weights of 8 or 12 bits are rounded; so that they make good each other's errors unless given, where they have 8. */
+  readonly rounding?: WeightRounding | undefined;
   readonly shiftMax?: number | undefined;
   readonly accumulatorBits?: number | undefined;
   /** Intermediate files too. */

@@ -36,6 +36,7 @@ import { readLabels } from "./label-file.node.ts";
 import { floatNetwork, loadModel, modelName } from "./load-model.node.ts";
 import type { ChipOptions, JobContext, QuantizeJob } from "./options.ts";
 import { openPictures, type WarningLog, warningLog } from "./pictures.node.ts";
+import { checkRounding } from "./weight-rounding.ts";
 import { writeOutputs } from "./write-outputs.node.ts";
 
 /** Quantizes, writes `job.out`, and judges what was written where there are labelled pictures. */
@@ -54,6 +55,7 @@ export async function quantizeLayered(
   const wide = copyChannels(float, copies);
   const chip = copies.size === 0 ? asked : evenly(asked);
   const { mapping, chips, activation, waived } = mapped(wide, target, chip, log.add);
+  checkRounding(job.rounding, mapping.chip.convolutions, job.options.biasCorrection);
   const dataset = await openPictures(job.calibrate, context, log.add);
   const evaluated = job.evaluate && (await openPictures(job.evaluate, context, log.add));
   const runtime = await nodeRuntime(context);
@@ -132,6 +134,7 @@ function chipQuantizeOptions(job: QuantizeJob, { seed }: JobContext): ChipQuanti
     equalize: job.equalize ?? true,
     biasCorrection: job.options.biasCorrection,
     clipWeights: true,
+    rounding: job.rounding,
     seed,
     shiftMax: job.shiftMax,
   };

@@ -16,17 +16,18 @@ import {
   numberOf,
   optional,
 } from "./recipe-values.ts";
+import { weightRoundings } from "./weight-rounding.ts";
 
 /** Fields of the job beyond those of every target. */
 export type RecipeChip = { readonly chip: ChipOptions } & Pick<
   QuantizeJob,
   | ("labels" | "capMethod" | "capPercent" | "equalize")
-  | ("channelCopies" | "shiftMax" | "accumulatorBits" | "debug")
+  | ("channelCopies" | "rounding" | "shiftMax" | "accumulatorBits" | "debug")
 >;
 
 const keys = [
   ...(["bits", "activationBits", "lastTenBits", "chips", "waive", "labels"] as const),
-  ...(["capPercent", "equalize", "channelCopies", "shiftMax"] as const),
+  ...(["capPercent", "equalize", "channelCopies", "rounding", "shiftMax"] as const),
   ...(["accumulatorBits", "debug"] as const),
 ];
 
@@ -49,6 +50,7 @@ export function chipOf(
       capPercent,
       equalize: optional(fields.equalize, flagOf),
       channelCopies: optional(fields.channelCopies, (entry) => numberIn(entry, copyCounts)),
+      rounding: optional(fields.rounding, (entry) => choiceOf(entry, weightRoundings)),
       shiftMax: optional(fields.shiftMax, (entry) => integerOf(entry, 0)),
       accumulatorBits: optional(fields.accumulatorBits, (entry) => integerOf(entry, 1)),
       debug: optional(fields.debug, flagOf),

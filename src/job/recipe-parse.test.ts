@@ -68,7 +68,7 @@ describe("parseRecipe", () => {
     expect(plain.steps).toEqual(["inspect", "quantize", "evaluate"]);
     const chip = [
       "chip: {bits: [3, 1], activationBits: 5, lastTenBits: true, chips: 2, waive: kernel, labels: l.txt,",
-      "  capPercent: 99.5, equalize: false, channelCopies: 4, shiftMax: 0, accumulatorBits: 20, debug: true}",
+      "  capPercent: 99.5, equalize: false, channelCopies: 4, rounding: nearest, shiftMax: 0, accumulatorBits: 20, debug: true}",
       "options: {biasCorrection: false}",
       "method: minmax",
     ];
@@ -81,6 +81,7 @@ describe("parseRecipe", () => {
       capPercent: 99.5,
       equalize: false,
       channelCopies: 4,
+      rounding: "nearest",
       shiftMax: 0,
       accumulatorBits: 20,
       debug: true,
@@ -117,6 +118,7 @@ describe("parseRecipe", () => {
     [`${chip}  waive: [kernell]`, "r.yaml:6:11", /did you mean kernel/],
     [`${chip}  {activationBits: 10, lastTenBits: true}`, "r.yaml:6:37", /all layers have 10 bits/],
     [`${chip}  channelCopies: 3`, "r.yaml:6:18", /one of 1, 2, 4, 8, got 3/],
+    [`${chip}  rounding: best`, "r.yaml:6:13", /one of compensated, nearest/],
     [`${chip}  capPercent: 101`, "r.yaml:6:15", /per cent/],
     [`${chip}  bits: 12\nmethod: movingAverage`, "r.yaml:7:9", /one of minmax, percentile/],
     [`${chip}  bits: 12\nsteps: [compare]`, "r.yaml:7:9", /one of inspect, calibrate/],

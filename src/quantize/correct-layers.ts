@@ -13,7 +13,9 @@ import { foldSample } from "../passes/fold-sample.ts";
 import { openSession } from "../run/session.ts";
 import { simulationOfIntegers } from "../run/simulate.ts";
 import { createRandom } from "../tensor/random.ts";
+import { asNchw } from "../tensor/shape.ts";
 import { float32, type Tensor, toNumbers } from "../tensor/tensor.ts";
+import { compensatedLevels } from "./compensate-layer.ts";
 import { feedsOf, forget, type Held, levelsOf, segment, swept } from "./held-levels.ts";
 import {
   type FloatScene,
@@ -31,19 +33,28 @@ export type CorrectedLayer = {
   readonly step: number;
   /** What each channel's sum is to have on top of the float one, in levels; 0 where it is not given. */
   readonly phases?: ArrayLike<number> | undefined;
-  /** The layer with each channel's weights and bias times a factor, and an offset in levels added to the bias. */
-  readonly round: (factors: Float64Array, offsets: Float64Array) => RoundedLayer;
+  /** The layer, corrected and rounded. */
+  readonly round: (correction: Correction) => RoundedLayer;
+  /** Largest magnitude of its weights' integers, where each is to make good what others lose; they are rounded alone without. */
+  readonly largest?: number | undefined;
 };
 
 /** Integers of a layer and its shift. */
 export type RoundedLayer = {
-  readonly weight: Tensor;
+  readonly weight: Tensor<"int32">;
   readonly bias: Tensor<"int32">;
   readonly shift: number;
+  /** The weights on the grid of the integers, not rounded. */
+  readonly exact: Float64Array;
 };
 
 /** What a layer's sums are to be multiplied by, and what is to be added, in levels. */
-export type Correction = { readonly factors: Float64Array; readonly offsets: Float64Array };
+export type Correction = {
+  readonly factors: Float64Array;
+  readonly offsets: Float64Array;
+  /** The layer's weights as they are to be, multiplied and rounded, on the grid of `2^-shift`. */
+  readonly weight?: { readonly levels: Float64Array; readonly shift: number } | undefined;
+};
 
 export type CorrectScene = FloatScene & { readonly seed: number };
 
@@ -71,15 +82,54 @@ export async function layerCorrections(
   for (const [at, layer] of layers.entries()) {
     const place = places.get(layer.id);
     if (place === undefined) throw workError("a layer is not in the graph", { node: layer.id });
+    const float = wanted.get(layer.id) ?? [];
     const sums = await chipSums(current, place, held, types, runtime);
-    const correction = correctionOf(sums, wanted.get(layer.id) ?? [], layer, place);
+    const walk = { graph: current, held, types, runtime };
+    const plain = correctionOf(sums, float, layer, place);
+    const correction = await compensated(plain, layer, place, float, walk);
+    current = withRounded(current, place.node, layer.round(correction));
     corrections.set(layer.id, correction);
-    current = withRounded(current, place.node, layer.round(correction.factors, correction.offsets));
     held.set(place.node.id, await levelsOf(current, place.node.id, held, types, runtime));
     forget(held, current, place.node.id);
     onProgress?.({ label: "correct layers", done: at + 1, total: layers.length });
   }
   return corrections;
+}
+
+type Walk = {
+  readonly graph: Graph;
+  readonly held: Held;
+  readonly types: Types;
+  readonly runtime: Runtime;
+};
+
+/** The correction with rounded weights that make good each other's errors, and offsets that fit them. */
+async function compensated(
+  correction: Correction,
+  layer: CorrectedLayer,
+  place: NodePlace,
+  float: readonly Float32Array[],
+  { graph, held, types, runtime }: Walk,
+): Promise<Correction> {
+  if (layer.largest === undefined) return correction;
+  const { node, pixels, shape } = place;
+  const [x = ""] = node.inputs;
+  const values = held.get(x) ?? (await levelsOf(graph, x, held, types, runtime));
+  const { exact, weight, shift } = layer.round(correction);
+  const inputs = { values, pixels, width: shape[3] };
+  const kernel = asNchw(weight.shape, node.id);
+  const levels = compensatedLevels(exact, kernel, node.attrs, inputs, layer.largest);
+  const rounded = { ...correction, weight: { levels, shift } };
+  const own = withRounded(graph, node, layer.round(rounded));
+  const sums = await chipSums(own, place, held, types, runtime);
+  const left = new PairSums(shape[1]);
+  for (const [picture, chip] of sums.entries()) {
+    addPairs(chip, float[picture] ?? new Float32Array(), layer.step, left);
+  }
+  const offsets = correction.offsets.map(
+    (offset, channel) => offset + left.offset(channel, 1) + (layer.phases?.[channel] ?? 0),
+  );
+  return { ...rounded, offsets };
 }
 
 /** The layer's sums in levels, not rounded, at its pixels, per picture. */
@@ -122,8 +172,11 @@ function correctionOf(
   const { output } = node.attrs;
   const cap = output.kind === "levels" ? output.qMax : Number.POSITIVE_INFINITY;
   const [all, active] = [new PairSums(channels), new PairSums(channels)];
+  const isActive = (sum: number): boolean => sum > 0 && sum < cap;
   for (const [picture, values] of chip.entries()) {
-    addPairs(values, float[picture] ?? new Float32Array(), { step, channels, cap, all, active });
+    const wanted = float[picture] ?? new Float32Array();
+    addPairs(values, wanted, step, all);
+    addPairs(values, wanted, step, active, isActive);
   }
   const isSum = node.inputs.length > 3;
   const factors = Float64Array.from({ length: channels }, (_, channel) =>
@@ -135,59 +188,66 @@ function correctionOf(
   return { factors, offsets };
 }
 
-type Pairs = {
-  readonly step: number;
-  readonly channels: number;
-  readonly cap: number;
-  readonly all: PairSums;
-  readonly active: PairSums;
-};
-
-/** The sums of one picture, `[pixels, channels]`. */
+/** The sums of one picture, `[pixels, channels]`, those that count. */
 function addPairs(
   chip: Float32Array,
   float: Float32Array,
-  { step, channels, cap, all, active }: Pairs,
+  step: number,
+  pairs: PairSums,
+  counts: (sum: number) => boolean = () => true,
 ): void {
-  for (let at = 0; at < chip.length; at += 1) {
-    const [sum, level] = [chip[at] ?? 0, (float[at] ?? 0) / step];
-    all.add(at % channels, sum, level);
-    if (sum > 0 && sum < cap) active.add(at % channels, sum, level);
+  const { channels } = pairs;
+  for (let first = 0; first < chip.length; first += channels) {
+    for (let channel = 0; channel < channels; channel += 1) {
+      const sum = chip[first + channel] ?? 0;
+      if (counts(sum)) pairs.add(channel, sum, (float[first + channel] ?? 0) / step);
+    }
   }
 }
 
 /** Sums of pairs (x, y), per channel. */
 class PairSums {
-  readonly #sums: readonly Float64Array[];
+  readonly channels: number;
+  readonly #count: Float64Array;
+  readonly #x: Float64Array;
+  readonly #y: Float64Array;
+  readonly #xx: Float64Array;
+  readonly #xy: Float64Array;
 
   constructor(channels: number) {
-    this.#sums = Array.from({ length: 5 }, () => new Float64Array(channels));
+    this.channels = channels;
+    this.#count = new Float64Array(channels);
+    this.#x = new Float64Array(channels);
+    this.#y = new Float64Array(channels);
+    this.#xx = new Float64Array(channels);
+    this.#xy = new Float64Array(channels);
   }
 
   add(channel: number, x: number, y: number): void {
-    const terms = [1, x, y, x * x, x * y];
-    for (const [at, sums] of this.#sums.entries()) {
-      sums[channel] = (sums[channel] ?? 0) + (terms[at] ?? 0);
-    }
+    this.#count[channel]! += 1;
+    this.#x[channel]! += x;
+    this.#y[channel]! += y;
+    this.#xx[channel]! += x * x;
+    this.#xy[channel]! += x * y;
   }
 
   count(channel: number): number {
-    return this.#sums[0]?.[channel] ?? 0;
+    return this.#count[channel] ?? 0;
   }
 
-  #mean(which: number, channel: number): number {
-    return (this.#sums[which]?.[channel] ?? 0) / Math.max(1, this.count(channel));
+  #mean(sums: Float64Array, channel: number): number {
+    return (sums[channel] ?? 0) / Math.max(1, this.count(channel));
   }
 
   /** Least squares of y over x. */
   slope(channel: number): number {
-    const [x, y] = [this.#mean(1, channel), this.#mean(2, channel)];
-    const variance = this.#mean(3, channel) - x * x;
-    return variance > 1e-9 ? (this.#mean(4, channel) - x * y) / variance : 1;
+    const [x, y] = [this.#mean(this.#x, channel), this.#mean(this.#y, channel)];
+    const variance = this.#mean(this.#xx, channel) - x * x;
+    return variance > 1e-9 ? (this.#mean(this.#xy, channel) - x * y) / variance : 1;
   }
 
   offset(channel: number, factor: number): number {
-    return this.#mean(2, channel) - factor * this.#mean(1, channel);
+    return this.#mean(this.#y, channel) - factor * this.#mean(this.#x, channel);
   }
 }
 
