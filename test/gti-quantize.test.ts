@@ -12,6 +12,7 @@ import { defaultPreprocess, type Preprocess } from "../src/data/preprocess.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
+import type { Node } from "../src/ir/ops.ts";
 import { scalarGraph, simulationGraph } from "../src/job/chip/simulation-graph.ts";
 import { readChipModel } from "../src/job/chip-model.node.ts";
 import { evaluateJob } from "../src/job/evaluate.node.ts";
@@ -221,6 +222,29 @@ describe("quantize for a chip", () => {
     await expect(
       quantizeChipJob({ ...job, options, chip: { bits: 12, waive: [] } }, context),
     ).rejects.toThrow(/part of the bias correction/);
+  });
+
+  it("keeps an outlier clipped that a factor would bring back", async () => {
+    const net = new NetBuilder(size, 3, 7);
+    net.conv(16, { activation: "clip" });
+    net.conv(256, { kernel: 1, activation: "clip" });
+    // What clipping takes of 1.02 the correction wants to give back, and then the shift falls by one.
+    const nodes = net.graph().nodes.map((node): Node => {
+      if (node.op !== "const" || node.id !== "conv2.w") return node;
+      const { shape } = node.attrs.tensor;
+      const data = toNumbers(node.attrs.tensor).map((w, at) => (at < 16 ? 0.01 : 0.307) * w);
+      return { ...node, attrs: { tensor: float32(shape, [1.02, ...data.slice(1)]) } };
+    });
+    const outlier = join(folder, "outlier.onnx");
+    writeFileSync(outlier, lowerToOnnx({ ...net.graph(), nodes }, { batch: 1 }));
+    const preprocess = { ...defaultPreprocess, scale: 1 / 64 };
+    for (const rounding of ["compensated", "nearest"] as const) {
+      const out = join(folder, `outlier-${rounding}`);
+      const job = { ...jobFor([outlier], list, out), target: "gti5801", preprocess, rounding };
+      const chip = { bits: 8, waive: [] } as const;
+      const { layers } = await quantizeChipJob({ ...job, chip, equalize: false }, context);
+      expect(layers.at(-1)).toMatchObject({ shift: 7, maxWeight: 127 / 128 });
+    }
   });
 
   it("repeats to the byte", async () => {
