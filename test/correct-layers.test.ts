@@ -5,7 +5,11 @@ import { defaultPreprocess } from "../src/data/preprocess.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import type { Graph } from "../src/ir/graph.ts";
 import type { Node } from "../src/ir/ops.ts";
-import { type Correction, layerCorrections } from "../src/quantize/correct-layers.ts";
+import {
+  type CorrectedLayer,
+  type Correction,
+  layerCorrections,
+} from "../src/quantize/correct-layers.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { float32, type Tensor, tensor } from "../src/tensor/tensor.ts";
 
@@ -87,48 +91,72 @@ function chipNetwork(channels: number): Graph {
   };
 }
 
+/** The layer `y` on a grid of 2^-4; `asked` collects what it is to be corrected by. */
+function layerOf(
+  channels: number,
+  largest: number | undefined,
+  asked: Correction[],
+): CorrectedLayer {
+  const shape = [channels, 1, 1, 1];
+  const grid = (values: ArrayLike<number>): Int32Array =>
+    Int32Array.from(values, (value) => Math.round(16 * value));
+  return {
+    ...{ id: "y", sum: "sum", step: 1, largest },
+    round: (correction) => {
+      asked.push(correction);
+      const { factors, offsets, weight } = correction;
+      return {
+        exact: factors.map((factor) => 16 * factor),
+        weight: tensor("int32", shape, weight ? Int32Array.from(weight.levels) : grid(factors)),
+        bias: tensor("int32", [channels], grid(offsets)),
+        shift: 4,
+      };
+    },
+  };
+}
+
+async function correctionOf(
+  layer: CorrectedLayer,
+  factors: readonly number[],
+  offsets: readonly number[],
+): Promise<Correction | undefined> {
+  const planes = pictures.map((data) => tensor("uint8", [1, 1, side, side], data));
+  const scene = {
+    float: floatNetwork(factors, offsets),
+    dataset,
+    preprocess: defaultPreprocess,
+    runtime: await nodeRuntime({ threads: 1 }),
+    seed: 0,
+  };
+  return (await layerCorrections(chipNetwork(factors.length), [layer], planes, scene)).get("y");
+}
+
 describe("layerCorrections", () => {
   it("finds the factor and the offset of each channel", async () => {
     const [factors, offsets] = [
       [1, 1.5, 0.75],
       [0, 2, -0.5],
     ];
-    const rounded: number[][] = [];
-    const layer = {
-      id: "y",
-      sum: "sum",
-      step: 1,
-      round: ({ factors: by, offsets: moved }: Correction) => {
-        rounded.push([...by], [...moved]);
-        return {
-          exact: by.map((value) => 16 * value),
-          weight: tensor(
-            "int32",
-            [3, 1, 1, 1],
-            Int32Array.from(by, (value) => 16 * value),
-          ),
-          bias: tensor(
-            "int32",
-            [3],
-            Int32Array.from(moved, (value) => 16 * value),
-          ),
-          shift: 4,
-        };
-      },
-    };
-    const planes = pictures.map((data) => tensor("uint8", [1, 1, side, side], data));
-    const scene = {
-      float: floatNetwork(factors, offsets),
-      dataset,
-      preprocess: defaultPreprocess,
-      runtime: await nodeRuntime({ threads: 1 }),
-      seed: 0,
-    };
-    const found = (await layerCorrections(chipNetwork(3), [layer], planes, scene)).get("y");
-    expect([...(found?.factors ?? [])]).toEqual(rounded[0]);
+    const asked: Correction[] = [];
+    const found = await correctionOf(layerOf(3, undefined, asked), factors, offsets);
+    expect(asked).toEqual([found]);
     for (const [at, factor] of factors.entries()) {
       expect(found?.factors[at]).toBeCloseTo(factor, 4);
       expect(found?.offsets[at]).toBeCloseTo(offsets[at] ?? 0, 3);
+    }
+  });
+
+  it("fits the offsets to the weights that compensated rounding gives", async () => {
+    const factors = [1.53, 0.78];
+    const found = await correctionOf(layerOf(2, 20, []), factors, [0, 0]);
+    // 24.48 is more than the layer holds, 12.48 is near 12.
+    expect(found?.weight).toEqual({ levels: Float64Array.of(20, 12), shift: 4 });
+    const levels = pictures.flatMap((data) => [...data].map((pixel) => pixel / 8));
+    const mean = levels.reduce((a, b) => a + b, 0) / levels.length;
+    for (const [at, level] of [20, 12].entries()) {
+      const want = ((factors[at] ?? 0) - level / 16) * mean;
+      // Random pixels, and a bias on the grid.
+      expect(Math.abs((found?.offsets[at] ?? 0) - want)).toBeLessThan(0.07);
     }
   });
 });
