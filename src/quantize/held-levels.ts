@@ -104,13 +104,17 @@ function narrowed(value: Tensor, dtype: DType | undefined): Tensor {
 }
 
 function asFloats(value: Tensor): Float32Array {
+  return value.dtype === "float32" ? value.data : new Float32Array(numbersIn(value));
+}
+
+/** The numbers of a held value, not copied. */
+export function numbersIn(value: Tensor): Float32Array | Uint8Array | Uint16Array | Int32Array {
   switch (value.dtype) {
     case "float32":
-      return value.data;
     case "uint8":
     case "uint16":
     case "int32":
-      return new Float32Array(value.data);
+      return value.data;
     default:
       throw workError("levels have another type", { got: value.dtype });
   }

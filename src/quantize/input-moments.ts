@@ -4,7 +4,8 @@
  */
 import type { Node } from "../ir/ops.ts";
 import { asNchw } from "../tensor/shape.ts";
-import { type Tensor, toNumbers } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { numbersIn } from "./held-levels.ts";
 
 export type Window = Pick<Node<"shiftConv">["attrs"], "stride" | "pads" | "dilation">;
 
@@ -34,7 +35,7 @@ export function inputMoments(
   let count = 0;
   for (const [picture, value] of values.entries()) {
     const [, , h, w] = asNchw(value.shape);
-    const data = "buffer" in value.data ? (value.data as ArrayLike<number>) : toNumbers(value);
+    const data = numbersIn(value);
     for (const pixel of pixels[picture] ?? []) {
       readTaps(row, data, [h, w], [Math.floor(pixel / width), pixel % width], window, part);
       addProducts(row, moments, sums);
