@@ -22,15 +22,11 @@ const variants = {
   "up to 2 copies": ["--channel-copies", "2"],
   "up to 4 copies": ["--channel-copies", "4"],
 };
-/** Where weights make good each other's errors unless asked not to. */
+/** Of 8-bit weights, which make good each other's errors unless asked not to. */
 const coarseVariants = {
   ...variants,
-  ...Object.fromEntries(
-    Object.entries(variants).map(([name, words]) => [
-      `${name}, weights to the nearest`,
-      [...words, "--rounding", "nearest"],
-    ]),
-  ),
+  "1 copy, weights to the nearest": ["--rounding", "nearest"],
+  "up to 2 copies, weights to the nearest": ["--channel-copies", "2", "--rounding", "nearest"],
 };
 const variantsOf = ([, bits]) => (bits === 8 ? coarseVariants : variants);
 

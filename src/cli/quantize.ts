@@ -126,7 +126,7 @@ function addQuantizeFlags(command: Command): void {
     .addOption(
       new Option(
         "--rounding <how>",
-        "of weights: so that they make good each other's errors, or each alone (default: compensated for 8 bits)",
+        "of weights: each makes good what others lost, or each alone (default: compensated for 8 bits)",
       ).choices(["compensated", "nearest"]),
     )
     .option("--shift-max <n>", "largest shift (default: the chip's)", parseCountOrZero)

@@ -62,7 +62,8 @@ after it. Each step leaves its report in out/; run-state.json there tells what n
 For a gti target quantize does what inlay quantize --target does, evaluate after it simulates the
 model that was written, and there is no compare. chip may hold bits (12, or a list of one per major
 layer or convolution), activationBits, lastTenBits, chips, waive, labels, capPercent, equalize,
-channelCopies, rounding, shiftMax, accumulatorBits, debug. Of options it has biasCorrection; method says how caps are chosen.`;
+channelCopies, rounding, shiftMax, accumulatorBits, debug. Of options it has biasCorrection; method
+says how caps are chosen.`;
 
 type Flags = CommonFlags & ModelFlags & { readonly force?: true };
 
