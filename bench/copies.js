@@ -1,5 +1,5 @@
 /**
- * `node bench/copies.js --work FOLDER`: what copies of channels, rounding and equalization are worth, and what is chance. A
+ * `node bench/copies.js --work FOLDER`: what copies of channels and rounding are worth, and what is chance. A
  * MobileNet is quantized after training for two chips, with several seeds (they choose the pixels that layers are corrected
  * with), and simulated from the written files.
  *
@@ -17,7 +17,6 @@ const chips = [
   ["gti5801", 8],
 ];
 const variants = {
-  "no equalization": ["--no-equalize"],
   "1 copy": [],
   "up to 2 copies": ["--channel-copies", "2"],
   "up to 4 copies": ["--channel-copies", "4"],
