@@ -17,7 +17,10 @@ import { say } from "./say.ts";
 describe.skipIf(dataDir === undefined)("ImageNet networks (INLAY_DATA)", () => {
   const losses: number[] = [];
 
-  it.each(imagenetNetworks)("$name: float counts", checkFloat, 120_000);
+  // Those in int8 have theirs counted while they are quantized; two have a twin in another format for the best five.
+  const twins = new Set(["MobileNetV1 1.0", "MobileNetV1 0.25"]);
+  const counted = imagenetNetworks.filter(({ name }) => !twins.has(name));
+  it.each(counted)("$name: float counts", checkFloat, 120_000);
 
   describe.each(imagenetNetworks.filter((network) => network.maxLoss !== undefined))(
     "$name in int8",

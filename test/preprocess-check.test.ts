@@ -22,6 +22,7 @@ import {
   unpackCifar,
 } from "./networks.ts";
 
+type Graphs = Parameters<typeof checkPreprocessing>[0];
 type Case = Pick<NetworkCase, "name" | "model" | "images" | "calibrate" | "preprocess">;
 
 const title = "preprocessing of the reference networks";
@@ -73,12 +74,21 @@ describe.skipIf(!dataDir)(dataDir ? title : `${title} (INLAY_DATA is unset)`, ()
   });
   afterAll(() => cifar.remove());
 
+  const read = new Map<string, Graphs>();
+  async function graphsOf({ name, model: files }: Case): Promise<Graphs> {
+    const known = read.get(name);
+    if (known !== undefined) return known;
+    const model = await loadModel(files);
+    const graphs = { imported: model.graph, float: floatNetwork(model) };
+    read.set(name, graphs);
+    return graphs;
+  }
+
   /** Warnings of the network on its calibration pictures, and with right settings on its test pictures. */
   async function check(name: string, change?: Partial<Preprocess>): Promise<Warning[]> {
     const network = cases.get(name);
     if (network === undefined) throw new Error(`no network "${name}"`);
-    const model = await loadModel(network.model);
-    const graphs = { imported: model.graph, float: floatNetwork(model) };
+    const graphs = await graphsOf(network);
     const runtime = await nodeRuntime(context);
     const preprocess = { ...network.preprocess, ...change };
     const warnings: Warning[] = [];
