@@ -14,6 +14,7 @@ import { joinBytes } from "../src/tensor/chunks.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { elementCount, type Pair, type Shape } from "../src/tensor/shape.ts";
 import { float32 } from "../src/tensor/tensor.ts";
+import { withFloatConstants } from "./float-constants.ts";
 
 export type Made = {
   readonly layers: readonly FullModelLayer[];
@@ -150,13 +151,9 @@ export function expectClose(got: Float64Array, expected: Float64Array, size: num
 /** The largest output of the network with absolute weights, its softmax left out; at least 1 with one. */
 export function termSize(graph: Graph, shape: Shape, seed: number): number {
   const softmax = graph.nodes.find(({ op }) => op === "softmax");
-  const nodes = graph.nodes.map((node): Node => {
-    if (node.op !== "const" || node.attrs.tensor.dtype !== "float32") return node;
-    const { shape: dims, data } = node.attrs.tensor;
-    return { ...node, attrs: { tensor: float32(dims, data.map(Math.abs)) } };
-  });
+  const sizes = withFloatConstants(graph, (values) => values.map(Math.abs));
   const id = softmax?.inputs[0] ?? graph.outputs[0]?.id ?? "";
-  const values = run({ ...graph, nodes, outputs: [{ name: id, id }] }, shape, seed);
+  const values = run({ ...sizes, outputs: [{ name: id, id }] }, shape, seed);
   return Math.max(...values, softmax === undefined ? 1e-6 : 1);
 }
 

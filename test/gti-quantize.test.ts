@@ -12,7 +12,6 @@ import { defaultPreprocess, type Preprocess } from "../src/data/preprocess.ts";
 import { nodeRuntime } from "../src/engine/runtime.node.ts";
 import { lowerToOnnx } from "../src/formats/onnx/lower.ts";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
-import type { Node } from "../src/ir/ops.ts";
 import { scalarGraph, simulationGraph } from "../src/job/chip/simulation-graph.ts";
 import { readChipModel } from "../src/job/chip-model.node.ts";
 import { evaluateJob } from "../src/job/evaluate.node.ts";
@@ -26,6 +25,7 @@ import { openSession } from "../src/run/session.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { float32, type Tensor, toNumbers } from "../src/tensor/tensor.ts";
 import { bitmapFile } from "./bit-match-files.ts";
+import { withFloatConstants } from "./float-constants.ts";
 import { NetBuilder } from "./gti-nets.ts";
 import { type CifarFolder, cifarNetworks, context, dataDir, unpackCifar } from "./networks.ts";
 import { say } from "./say.ts";
@@ -48,8 +48,12 @@ function smallGraph(): Graph {
   return net.graph();
 }
 
-/** A chain without a classifier. */
-function chainGraph(): Graph {
+/** A chain without a classifier, in a file, and what pictures become for it. */
+function writtenChain(): {
+  readonly chain: string;
+  readonly float: Graph;
+  readonly preprocess: Preprocess;
+} {
   const net = new NetBuilder(size, 3, 7);
   net.conv(16);
   net.pool("max");
@@ -58,7 +62,10 @@ function chainGraph(): Graph {
   net.conv(32);
   net.conv(32);
   net.conv(32);
-  return net.graph();
+  const chain = join(folder, "chain.onnx");
+  writeFileSync(chain, lowerToOnnx(net.graph(), { batch: 1 }));
+  const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
+  return { chain, float: canonicalize(net.graph()), preprocess };
 }
 
 /** Squared distance of a chip's scores from the float network's, as a share of how far those spread. */
@@ -169,10 +176,7 @@ describe("quantize for a chip", () => {
   });
 
   it("comes closer to the float network with copies of channels, corrected or not", async () => {
-    const chain = join(folder, "chain.onnx");
-    writeFileSync(chain, lowerToOnnx(chainGraph(), { batch: 1 }));
-    const float = canonicalize(chainGraph());
-    const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
+    const { chain, float, preprocess } = writtenChain();
     const error = async (channelCopies: number, biasCorrection: boolean): Promise<number> => {
       const out = join(folder, `copies${channelCopies}${biasCorrection}`);
       const options = { ...defaultQuantizeOptions, biasCorrection };
@@ -196,10 +200,7 @@ describe("quantize for a chip", () => {
   });
 
   it("comes closer with 8-bit weights that make good each other's errors", async () => {
-    const chain = join(folder, "coarse.onnx");
-    writeFileSync(chain, lowerToOnnx(chainGraph(), { batch: 1 }));
-    const float = canonicalize(chainGraph());
-    const preprocess = { ...defaultPreprocess, scale: 1 / 255 };
+    const { chain, float, preprocess } = writtenChain();
     // Of 5 bits the activations would lose most.
     const chip = { bits: 8, activationBits: 10, waive: [] } as const;
     const error = async (rounding: "compensated" | "nearest" | undefined): Promise<number> => {
@@ -229,14 +230,11 @@ describe("quantize for a chip", () => {
     net.conv(16, { activation: "clip" });
     net.conv(256, { kernel: 1, activation: "clip" });
     // What clipping takes of 1.02 the correction wants to give back, and then the shift falls by one.
-    const nodes = net.graph().nodes.map((node): Node => {
-      if (node.op !== "const" || node.id !== "conv2.w") return node;
-      const { shape } = node.attrs.tensor;
-      const data = toNumbers(node.attrs.tensor).map((w, at) => (at < 16 ? 0.01 : 0.307) * w);
-      return { ...node, attrs: { tensor: float32(shape, [1.02, ...data.slice(1)]) } };
-    });
+    const graph = withFloatConstants(net.graph(), (values, id) =>
+      id === "conv2.w" ? values.map((w, at) => (at < 16 ? 0.01 : 0.307) * w).with(0, 1.02) : values,
+    );
     const outlier = join(folder, "outlier.onnx");
-    writeFileSync(outlier, lowerToOnnx({ ...net.graph(), nodes }, { batch: 1 }));
+    writeFileSync(outlier, lowerToOnnx(graph, { batch: 1 }));
     const preprocess = { ...defaultPreprocess, scale: 1 / 64 };
     for (const rounding of ["compensated", "nearest"] as const) {
       const out = join(folder, `outlier-${rounding}`);

@@ -1,11 +1,11 @@
 /** What a network computes from seeded inputs between -1 and 1, in float64: for passes that keep its function. */
 import { expect } from "vitest";
 import { type Graph, nodesOf } from "../src/ir/graph.ts";
-import type { Node } from "../src/ir/ops.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
 import { createRandom } from "../src/tensor/random.ts";
 import { elementCount } from "../src/tensor/shape.ts";
 import { float32, type Tensor, toNumbers } from "../src/tensor/tensor.ts";
+import { withFloatConstants } from "./float-constants.ts";
 import { expectClose } from "./within.ts";
 
 export type Values = ReadonlyMap<string, Tensor>;
@@ -50,16 +50,10 @@ function conditionOf(graph: Graph, name: string): number {
   const still = toNumbers(outputsOf(graph).get(name)!);
   const draws = [1, 2, 3].map((seed) => {
     const random = createRandom(seed);
-    const moved = (tensor: Tensor): Tensor => {
-      if (tensor.dtype !== "float32") return tensor;
-      const data = tensor.data.map((w) => w * (1 + (random.unit() < 0.5 ? -1 : 1) * smallMove));
-      return float32(tensor.shape, data);
-    };
-    const nodes = graph.nodes.map(
-      (node): Node =>
-        node.op === "const" ? { ...node, attrs: { tensor: moved(node.attrs.tensor) } } : node,
+    const moved = withFloatConstants(graph, (weights) =>
+      weights.map((w) => w * (1 + (random.unit() < 0.5 ? -1 : 1) * smallMove)),
     );
-    const values = toNumbers(outputsOf({ ...graph, nodes }).get(name)!);
+    const values = toNumbers(outputsOf(moved).get(name)!);
     return values.reduce((most, x, at) => Math.max(most, Math.abs(x - (still[at] ?? 0))), 0);
   });
   return Math.max(...draws) / smallMove;

@@ -3,7 +3,8 @@
  */
 import type { Op } from "../src/ir/ops.ts";
 import { runScalar } from "../src/run/scalar/run-scalar.ts";
-import { float32, type Tensor, toNumbers } from "../src/tensor/tensor.ts";
+import { float32, toNumbers } from "../src/tensor/tensor.ts";
+import { withFloatConstants } from "./float-constants.ts";
 import type { SmallGraph } from "./small-graph.ts";
 
 /** Sums of products of their operands. */
@@ -26,20 +27,14 @@ const subtracted: { readonly [O in Op]?: number } = { batchNorm: 1 };
 export function termSize(op: Op, { graph, feeds }: SmallGraph): number {
   if (!sums.has(op)) return 0;
   const taken = graph.nodes.find(({ id }) => id === "y")?.inputs[subtracted[op] ?? -1];
-  const nodes = graph.nodes.map((node) =>
-    node.op === "const"
-      ? { ...node, attrs: { tensor: sized(node.attrs.tensor, node.id === taken) } }
-      : node,
+  const sized = (values: Float32Array, id: string): Float32Array =>
+    values.map((x) => (id === taken ? -Math.abs(x) : Math.abs(x)));
+  const sizes = new Map(
+    [...feeds].map(([id, value]) => [
+      id,
+      value.dtype === "float32" ? float32(value.shape, sized(value.data, id)) : value,
+    ]),
   );
-  const sizes = new Map([...feeds].map(([id, value]) => [id, sized(value, id === taken)]));
-  const y = runScalar({ ...graph, nodes }, sizes).get("y");
+  const y = runScalar(withFloatConstants(graph, sized), sizes).get("y");
   return toNumbers(y ?? float32([0], [])).reduce((max, x) => Math.max(max, x), 0);
-}
-
-function sized(value: Tensor, negative: boolean): Tensor {
-  if (value.dtype !== "float32") return value;
-  return float32(
-    value.shape,
-    toNumbers(value).map((x) => (negative ? -Math.abs(x) : Math.abs(x))),
-  );
 }

@@ -11,6 +11,7 @@ import { violationsOf } from "./check-findings.ts";
 import { chooseMapping } from "./chip-choices.ts";
 import { copyCounts } from "./copy-counts.ts";
 import type { ChipOptions } from "./options.ts";
+import { refuseFewBits } from "./refuse-few-bits.ts";
 
 /**
  * From the first major layer on, where pictures are large and channels few: as many copies as fit, `most` at most. A choice
@@ -38,15 +39,11 @@ export function chooseCopies(
       hint: "Waived rules tell nothing about the room that is left",
     });
   }
-  const few = mapping.chip.convolutions.find((one) => one.bits < 8);
-  if (few !== undefined) {
-    // A share of a weight needs a finer grid, and theirs is the bias's, which stays as large as it is.
-    throw usageError("copies of channels need weights of 8 or 12 bits in all layers", {
-      node: `conv "${few.conv}"`,
-      got: `${few.bits}`,
-      hint: "Weights of few bits win more by training: inlay finetune",
-    });
-  }
+  // A share of a weight needs a finer grid, and that of few bits is the bias's, which stays as large as it is.
+  refuseFewBits(
+    mapping.chip.convolutions,
+    "copies of channels need weights of 8 or 12 bits in all layers",
+  );
   // Not what would fit best with copies: fewer bits are no gain.
   const bits = mapping.chip.convolutions[0]?.bits;
   const rules = { waive: new Set(asked.waive), chips: choices.chips };

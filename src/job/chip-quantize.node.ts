@@ -331,20 +331,21 @@ async function correctedGraph(
     const scaled = (correction: Correction): ConvParameters =>
       correctedParameters(own, correction, levels);
     // A factor must not bring back what was clipped: the shift would follow it.
-    const kept = (correction: Correction): ConvParameters => {
-      const { weight, bias } = scaled(correction);
-      const isClipped = options.clipWeights && bits >= 8;
-      return { weight: isClipped ? clipped(weight, target, options) : weight, bias };
-    };
+    const isClipped = options.clipWeights && bits >= 8;
+    const kept = ({ weight, bias }: ConvParameters): ConvParameters => ({
+      weight: isClipped ? clipped(weight, target, options) : weight,
+      bias,
+    });
     const round = (correction: Correction): RoundedLayer => {
-      const named = { ...kept(correction), name: conv, node: `quantConv "${conv}"` };
+      const whole = scaled(correction);
+      const named = { ...kept(whole), name: conv, node: `quantConv "${conv}"` };
       const rounded = roundParameters(named, bits, target, options);
       const { weight, bias } = layerIntegers(rounded);
       return {
         weight: { dtype: "int32", shape: rounded.shape, data: weight },
         bias: { dtype: "int32", shape: [bias.length], data: bias },
         shift: rounded.shift - Math.log2(levels),
-        exact: Float64Array.from(scaled(correction).weight.data, (w) => w * 2 ** rounded.shift),
+        exact: Float64Array.from(whole.weight.data, (w) => w * 2 ** rounded.shift),
       };
     };
     const isCompensated = roundingOf(options.rounding, bits) === "compensated";
@@ -352,16 +353,16 @@ async function correctedGraph(
     const step = grid.cap / largestLevel(grid);
     const phases = options.phases?.get(conv);
     const layer = { id: activation, sum: shortcut?.add ?? conv, step, phases, round, largest };
-    return { conv, layer, kept };
+    return { conv, layer, final: (correction: Correction) => kept(scaled(correction)) };
   });
   const entries = await picturePlanes(mapping.graph, few, preprocess);
   const { seed } = options;
   const scene = { float: mapping.graph, dataset: few, preprocess, runtime, seed, onProgress };
   const layers = corrected.map(({ layer }) => layer);
   const found = await layerCorrections(integer, layers, entries, scene);
-  const parameters = corrected.flatMap(({ conv, layer, kept }): [string, ConvParameters][] => {
+  const parameters = corrected.flatMap(({ conv, layer, final }): [string, ConvParameters][] => {
     const correction = found.get(layer.id);
-    return correction === undefined ? [] : [[conv, kept(correction)]];
+    return correction === undefined ? [] : [[conv, final(correction)]];
   });
   return withParameters(graph, new Map(parameters));
 }

@@ -1,6 +1,7 @@
 /** How the weights of a chip's layers can be rounded after training. */
 import { usageError } from "../error.ts";
 import type { CoefficientBits } from "../target/layered-target.ts";
+import { refuseFewBits } from "./refuse-few-bits.ts";
 
 /** Each so that it makes good what others lost (quantize/compensated-rounding.ts), or each to the nearest. */
 export type WeightRounding = (typeof weightRoundings)[number];
@@ -25,15 +26,11 @@ export function checkRounding(
   isCorrected: boolean,
 ): void {
   if (asked !== "compensated") return;
-  const few = convolutions.find(({ bits }) => bits < 8);
-  if (few !== undefined) {
-    throw usageError("weights of few bits cannot make good each other's errors", {
-      node: `conv "${few.conv}"`,
-      expected: "8 or 12 bits, or rounding to the nearest",
-      got: `${few.bits} bits`,
-      hint: "Weights of few bits win more by training: inlay finetune",
-    });
-  }
+  refuseFewBits(
+    convolutions,
+    "weights of few bits cannot make good each other's errors",
+    "8 or 12 bits, or rounding to the nearest",
+  );
   if (isCorrected) return;
   throw usageError("compensated rounding is a part of the bias correction, which is left out", {
     expected: "rounding to the nearest, or bias correction",

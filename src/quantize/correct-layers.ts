@@ -122,10 +122,7 @@ async function compensated(
   const rounded = { ...correction, weight: { levels, shift } };
   const own = withRounded(graph, node, layer.round(rounded));
   const sums = await chipSums(own, place, held, types, runtime);
-  const left = new PairSums(shape[1]);
-  for (const [picture, chip] of sums.entries()) {
-    addPairs(chip, float[picture] ?? new Float32Array(), layer.step, left);
-  }
+  const left = pairSums(sums, float, layer.step, shape[1]);
   const offsets = correction.offsets.map(
     (offset, channel) => offset + left.offset(channel, 1) + (layer.phases?.[channel] ?? 0),
   );
@@ -171,13 +168,8 @@ function correctionOf(
 ): Correction {
   const { output } = node.attrs;
   const cap = output.kind === "levels" ? output.qMax : Number.POSITIVE_INFINITY;
-  const [all, active] = [new PairSums(channels), new PairSums(channels)];
-  const isActive = (sum: number): boolean => sum > 0 && sum < cap;
-  for (const [picture, values] of chip.entries()) {
-    const wanted = float[picture] ?? new Float32Array();
-    addPairs(values, wanted, step, all);
-    addPairs(values, wanted, step, active, isActive);
-  }
+  const all = pairSums(chip, float, step, channels);
+  const active = pairSums(chip, float, step, channels, (sum) => sum > 0 && sum < cap);
   const isSum = node.inputs.length > 3;
   const factors = Float64Array.from({ length: channels }, (_, channel) =>
     isSum || active.count(channel) < pixelsAtLeast ? 1 : active.slope(channel),
@@ -188,26 +180,27 @@ function correctionOf(
   return { factors, offsets };
 }
 
-/** The sums of one picture, `[pixels, channels]`, those that count. */
-function addPairs(
-  chip: Float32Array,
-  float: Float32Array,
+/** The sums of all pictures, `[pixels, channels]` each, those of the chip that count with the float ones in levels. */
+function pairSums(
+  chip: readonly Float32Array[],
+  float: readonly Float32Array[],
   step: number,
-  pairs: PairSums,
+  channels: number,
   counts: (sum: number) => boolean = () => true,
-): void {
-  const { channels } = pairs;
-  for (let first = 0; first < chip.length; first += channels) {
-    for (let channel = 0; channel < channels; channel += 1) {
-      const sum = chip[first + channel] ?? 0;
-      if (counts(sum)) pairs.add(channel, sum, (float[first + channel] ?? 0) / step);
+): PairSums {
+  const pairs = new PairSums(channels);
+  for (const [picture, sums] of chip.entries()) {
+    const wanted = float[picture] ?? new Float32Array();
+    for (let at = 0; at < sums.length; at += 1) {
+      const sum = sums[at] ?? 0;
+      if (counts(sum)) pairs.add(at % channels, sum, (wanted[at] ?? 0) / step);
     }
   }
+  return pairs;
 }
 
 /** Sums of pairs (x, y), per channel. */
 class PairSums {
-  readonly channels: number;
   readonly #count: Float64Array;
   readonly #x: Float64Array;
   readonly #y: Float64Array;
@@ -215,7 +208,6 @@ class PairSums {
   readonly #xy: Float64Array;
 
   constructor(channels: number) {
-    this.channels = channels;
     this.#count = new Float64Array(channels);
     this.#x = new Float64Array(channels);
     this.#y = new Float64Array(channels);

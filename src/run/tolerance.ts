@@ -14,8 +14,8 @@ const approximation = 2e-6;
 const exact = 0;
 
 /**
- * Largest allowed difference, relative to the tensor's largest magnitude, or to that of the terms of a sum. Integer tensors must be
- * equal whatever stands here.
+ * Largest allowed difference, relative to the tensor's largest magnitude, or to that of the terms of a sum. Integer
+ * tensors must be equal whatever stands here.
  */
 export const tolerances: Readonly<Record<Op, number>> = {
   input: exact,
